@@ -1,0 +1,2 @@
+//  clinux.c: thin wrappers; each returns the call's result, or -errno.
+#include "clinux.h"

@@ -1,0 +1,98 @@
+//  MediaCommand.swift: what the control core asks of a worker, and what the worker reports: the whole interface between them.
+
+import Primitives
+
+/// From the control core to the worker that owns the meeting, in order, through one queue.
+public enum MediaCommand: Sendable {
+  case openMeeting(MeetingID)
+  /// Closes every leg still in it.
+  case closeMeeting(MeetingID)
+  case openLeg(LegConfiguration)
+  /// Re-negotiated: address, codec, key, direction or ptime. Statistics, jitter buffer and latching continue where
+  /// they still apply; a changed key or address starts latching anew.
+  case modifyLeg(LegConfiguration)
+  /// Sends RTCP BYE and answers with `legClosed`.
+  case closeLeg(LegID)
+  /// Mute (`media-ingress-filter` block): the mixer no longer hears this leg.
+  case setIngress(LegID, blocked: Bool)
+  /// Deafen (`media-egress-filter` block): the leg is sent nothing but RTCP.
+  case setEgress(LegID, blocked: Bool)
+}
+
+/// From a worker to its control core.
+public enum MediaEvent: Sendable {
+  case legOpened(LegID)
+  /// The leg table, a meeting or the pool is at its limit.
+  case legRefused(LegID, reason: LegRefusal)
+  /// The first authentic packet: from where, and the peer's SSRC.
+  case legConnected(LegID, source: SocketAddress, remoteSSRC: UInt32)
+  /// Nothing authentic arrived for the leg's `mediaTimeout`. Reported once until media resumes.
+  case legSilent(LegID)
+  case legResumed(LegID)
+  case legClosed(LegID, LegStatistics)
+  /// RTCP BYE from the peer: advice, the signalling decides.
+  case legSaidGoodbye(LegID)
+  /// One complete key press (RFC 4733): `0…9 * # A…D`, reported at its end, once.
+  case digit(LegID, digit: UInt8, milliseconds: Int)
+  /// Who is heard now, loudest first, at most the mixer's number of talkers; sent on change, at most once a second.
+  case activeTalkers(MeetingID, [LegID])
+  /// Once a second.
+  case report(WorkerReport)
+}
+
+public enum LegRefusal: UInt8, Sendable {
+  case tooManyLegs, unknownMeeting, duplicateLeg, badConfiguration
+}
+
+/// Counters of one leg over its life.
+public struct LegStatistics: Sendable, Hashable {
+  public var packetsReceived: UInt64 = 0
+  public var bytesReceived: UInt64 = 0
+  public var packetsSent: UInt64 = 0
+  public var bytesSent: UInt64 = 0
+  /// RFC 3550 §6.4.1: cumulative loss, may be negative through duplicates.
+  public var packetsLost: Int64 = 0
+  /// In timestamp units of the receiving codec's clock.
+  public var jitter: UInt32 = 0
+  public var framesConcealed: UInt64 = 0
+  public var packetsLate: UInt64 = 0
+  public var packetsDropped: UInt64 = 0
+  /// From RTCP's LSR and DLSR; 0 when the peer reported none.
+  public var roundTripMicroseconds: UInt32 = 0
+  /// What the peer last reported of our stream, 0…255 of 256.
+  public var remoteFractionLost: UInt8 = 0
+  public init() {}
+}
+
+/// One worker's second, for load reports and metrics.
+public struct WorkerReport: Sendable {
+  public var worker = 0
+  public var meetings = 0
+  public var legs = 0
+  public var packetsIn: UInt64 = 0
+  public var packetsOut: UInt64 = 0
+  public var drops = DropCounters()
+  public var decodes: UInt64 = 0
+  public var encodes: UInt64 = 0
+  public var poolCapacity = 0
+  public var poolAvailable = 0
+  /// Share of the last second that the worker did not wait, 0…1.
+  public var busy: Double = 0
+  /// Ticks that ended after their deadline, ever.
+  public var lateTicks: UInt64 = 0
+  /// Deadline minus finish of this second's ticks, microseconds.
+  public var slack = LatencySummary()
+  /// Arrival to departure of mixed packets, microseconds.
+  public var residence = LatencySummary()
+  public init() {}
+}
+
+public struct LatencySummary: Sendable, Hashable {
+  public var count: UInt64 = 0
+  public var minimum: Int32 = 0
+  public var p50: Int32 = 0
+  public var p99: Int32 = 0
+  public var p999: Int32 = 0
+  public var maximum: Int32 = 0
+  public init() {}
+}
