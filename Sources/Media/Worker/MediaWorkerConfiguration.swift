@@ -1,0 +1,22 @@
+//  MediaWorkerConfiguration.swift: what a worker is told once, when it is made.
+
+import MediaTransport
+import Primitives
+
+public struct MediaWorkerConfiguration: Sendable {
+  /// Number of this worker on its host, for its reports.
+  public var worker = 0
+  public var limits = MediaWorkerLimits()
+  /// Where the monotonic and the calendar clock meet, for NTP time in sender reports.
+  public var clock: ClockAnchor
+  /// For RTCP's intervals only; SSRCs and keys come with each leg.
+  public var random: RandomSource
+  public var srtp = SRTPBackend.evp
+  /// Legs without encryption are refused unless set.
+  public var allowsPlain = false
+
+  public init(clock: ClockAnchor, random: RandomSource) {
+    self.clock = clock
+    self.random = random
+  }
+}
