@@ -7,15 +7,15 @@ extension RawSpan {
     return unsafe unsafeLoad(fromUncheckedByteOffset: offset, as: UInt8.self)
   }
   @inlinable @inline(__always) public func uint16(at offset: Int) -> UInt16? {
-    guard offset >= 0, offset &+ 2 <= byteCount else { return nil }
+    guard offset >= 0, offset <= byteCount &- 2 else { return nil }
     return unsafe UInt16(bigEndian: unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt16.self))
   }
   @inlinable @inline(__always) public func uint32(at offset: Int) -> UInt32? {
-    guard offset >= 0, offset &+ 4 <= byteCount else { return nil }
+    guard offset >= 0, offset <= byteCount &- 4 else { return nil }
     return unsafe UInt32(bigEndian: unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt32.self))
   }
   @inlinable @inline(__always) public func uint64(at offset: Int) -> UInt64? {
-    guard offset >= 0, offset &+ 8 <= byteCount else { return nil }
+    guard offset >= 0, offset <= byteCount &- 8 else { return nil }
     return unsafe UInt64(bigEndian: unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self))
   }
 }
@@ -25,7 +25,7 @@ extension MutableRawSpan {
   @inlinable @inline(__always) @discardableResult
   public mutating func store(_ value: some FixedWidthInteger & BitwiseCopyable, at offset: Int) -> Bool {
     let size = value.bitWidth / 8
-    guard offset >= 0, offset &+ size <= byteCount else { return false }
+    guard offset >= 0, offset <= byteCount &- size else { return false }
     unsafe storeBytes(of: value.bigEndian, toUncheckedByteOffset: offset, as: type(of: value))
     return true
   }
