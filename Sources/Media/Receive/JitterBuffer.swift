@@ -1,0 +1,1 @@
+//  JitterBuffer.swift: skeleton
