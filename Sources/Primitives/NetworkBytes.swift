@@ -30,3 +30,17 @@ extension MutableRawSpan {
     return true
   }
 }
+
+/// The same checked reads for a span of bytes, for text protocols that scan eight bytes at a time.
+extension Span<UInt8> {
+  @inlinable @inline(__always) public func uint8(at offset: Int) -> UInt8? {
+    guard offset >= 0, offset < count else { return nil }
+    return unsafe self[unchecked: offset]
+  }
+  /// Eight bytes with the first one in the lowest bits, whatever the machine: a scan finds its first hit by
+  /// `trailingZeroBitCount`.
+  @inlinable @inline(__always) public func littleEndianUInt64(at offset: Int) -> UInt64? {
+    guard offset >= 0, offset &+ 8 <= count else { return nil }
+    return unsafe UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self))
+  }
+}

@@ -1,0 +1,69 @@
+//  ASCII.swift: the character classes of SIP's grammar (RFC 3261 §25.1).
+
+/// Character classes as 256-bit sets, so that a test is one shift and one mask.
+enum ASCII {
+  struct Class: Sendable {
+    private let words: InlineArray<4, UInt64>
+
+    init(_ text: String, alphanumeric: Bool) {
+      var words = InlineArray<4, UInt64>(repeating: 0)
+      let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+      for byte in (alphanumeric ? text + letters : text).utf8 { words[Int(byte >> 6)] |= 1 << UInt64(byte & 63) }
+      self.words = words
+    }
+    @inline(__always) func contains(_ byte: UInt8) -> Bool {
+      words[Int(byte >> 6)] &>> UInt64(byte & 63) & 1 != 0
+    }
+  }
+
+  static let token = Class("-.!%*_+`'~", alphanumeric: true)
+  /// What a user part may hold unescaped; `%` introduces an escape.
+  static let user = Class("-_.!~*'()&=+$,;?/", alphanumeric: true)
+  static let password = Class("-_.!~*'()&=+$,", alphanumeric: true)
+  /// What a URI parameter or header may hold unescaped.
+  static let parameter = Class("-_.!~*'()[]/:&+$", alphanumeric: true)
+  static let header = Class("-_.!~*'()[]/?:+$", alphanumeric: true)
+  static let unreserved = Class("-_.!~*'()", alphanumeric: true)
+  static let host = Class("-.", alphanumeric: true)
+  /// What follows the scheme of a URI that is not SIP's own (RFC 3986 §2).
+  static let uri = Class("-_.!~*'()[]/?:@&=+$,;%#", alphanumeric: true)
+
+  @inline(__always) static func lowercased(_ byte: UInt8) -> UInt8 {
+    byte &- 65 < 26 ? byte | 0x20 : byte
+  }
+  @inline(__always) static func isDigit(_ byte: UInt8) -> Bool { byte &- 48 < 10 }
+
+  static func hexadecimal(_ byte: UInt8) -> UInt8? {
+    switch byte {
+    case 48...57: byte &- 48
+    case 65...70: byte &- 55
+    case 97...102: byte &- 87
+    default: nil
+    }
+  }
+
+  static func equalIgnoringCase(_ left: some Sequence<UInt8>, _ right: some Sequence<UInt8>) -> Bool {
+    left.elementsEqual(right) { lowercased($0) == lowercased($1) }
+  }
+  static func equalIgnoringCase(_ left: String, _ right: String) -> Bool {
+    equalIgnoringCase(left.utf8, right.utf8)
+  }
+  static func lowercased(_ text: String) -> String {
+    guard text.utf8.contains(where: { $0 &- 65 < 26 }) else { return text }
+    return String(decoding: text.utf8.map(lowercased), as: UTF8.self)
+  }
+
+  /// The decimal number in `digits`, `nil` when it is empty, not only digits, or past `maximum`.
+  static func number(_ digits: some Collection<UInt8>, maximum: UInt64 = UInt64(Int64.max)) -> UInt64? {
+    guard !digits.isEmpty else { return nil }
+    var value: UInt64 = 0
+    for byte in digits {
+      guard isDigit(byte) else { return nil }
+      let (product, overflow) = value.multipliedReportingOverflow(by: 10)
+      let (sum, carry) = product.addingReportingOverflow(UInt64(byte &- 48))
+      guard !overflow, !carry, sum <= maximum else { return nil }
+      value = sum
+    }
+    return value
+  }
+}
