@@ -1,0 +1,15 @@
+//  XMLNamespace.swift: the namespaces of the documents Parley reads and writes.
+
+public enum XMLNamespace {
+  /// C3P.
+  public static let cccp = "urn:ietf:params:xml:ns:cccp"
+  public static let cccpExtensions = "http://schemas.microsoft.com/rtc/2005/08/cccpextensions"
+  /// RFC 4575.
+  public static let conferenceInfo = "urn:ietf:params:xml:ns:conference-info"
+  public static let conferenceInfoSeparator = "urn:ietf:params:xml:ns:conference-info-separator"
+  public static let conferenceInfoExtensions = "http://schemas.microsoft.com/rtc/2005/08/confinfoextensions"
+  /// RFC 6917.
+  public static let mrbPublish = "urn:ietf:params:xml:ns:mrb-publish"
+  /// Our numbers about a media host's load.
+  public static let load = "urn:example:mcu-load:1"
+}
