@@ -4,9 +4,9 @@ import PackageDescription
 
 // Swift's code generation follows clang's -march. x86-64-v3 (AVX2) is checked for when a program starts.
 #if arch(x86_64)
-let processor: [SwiftSetting] = [.unsafeFlags(["-Xcc", "-march=x86-64-v3"])]
+  let processor: [SwiftSetting] = [.unsafeFlags(["-Xcc", "-march=x86-64-v3"])]
 #else
-let processor: [SwiftSetting] = []
+  let processor: [SwiftSetting] = []
 #endif
 
 let strict: [SwiftSetting] = processor + [.treatAllWarnings(as: .error), .strictMemorySafety()]
@@ -25,6 +25,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
     // Layer 0: what Swift cannot import by itself.
@@ -64,5 +65,13 @@ let package = Package(
         "Primitives", "SIP",
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
       ], swiftSettings: strict),
+
+    // Layer 6
+    .target(name: "Deployment", dependencies: ["Primitives", "Yams"], swiftSettings: strict),
+
+    // Tests
+    .testTarget(name: "ArchitectureTests", swiftSettings: tested),
+    .testTarget(name: "PrimitivesTests", dependencies: ["Primitives"], swiftSettings: tested),
+    .testTarget(name: "DeploymentTests", dependencies: ["Primitives", "Deployment"], swiftSettings: tested),
   ]
 )
