@@ -55,4 +55,10 @@
   }
 
   @inlinable public mutating func removeAll() { used = 0 }
+
+  /// Forgets all but the first `count`.
+  @inlinable public mutating func truncate(to count: Int) {
+    precondition(count >= 0 && count <= used)
+    used = count
+  }
 }

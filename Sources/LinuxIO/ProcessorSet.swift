@@ -1,0 +1,31 @@
+//  ProcessorSet.swift: which CPUs this process may use, and which of them the workers get.
+
+import CLinux
+import CNUMA
+
+public enum ProcessorSet {
+  /// The most CPUs that are looked at.
+  public static let maximumCount = 1024
+
+  /// CPUs that the process may run on (its affinity mask, so also its cgroup's cpuset), ascending; never empty.
+  public static func available() -> [Int] {
+    var cpus = [Int32](repeating: 0, count: maximumCount)
+    let count = unsafe cl_available_cpus(&cpus, Int32(maximumCount))
+    guard count > 0 else { return [0] }
+    return cpus.prefix(Int(count)).map { Int($0) }
+  }
+
+  /// One worker on each CPU but the first, which stays for control, interrupts and everything else; at least one.
+  public static func forWorkers(of available: [Int]) -> [Int] {
+    available.count > 1 ? Array(available.dropFirst()) : available
+  }
+
+  /// The CPU that the calling thread runs on now.
+  public static var current: Int { Int(cl_current_cpu()) }
+
+  /// The memory node of a CPU; 0 where the machine has one node or the kernel no NUMA.
+  public static func node(of cpu: Int) -> Int {
+    guard numa_available() >= 0, let cpu = Int32(exactly: cpu) else { return 0 }
+    return max(0, Int(numa_node_of_cpu(cpu)))
+  }
+}
