@@ -35,16 +35,18 @@ public struct UserAgent: Sendable {
   ) -> CallHandle { CallHandle(number: 0) }
 
   /// A provisional response to the INVITE that is pending.
-  /// - Parameter status: 180…183.
+  /// - Parameter status: 101…199, usually 180…183.
+  /// - Parameter contactUser: user part of our Contact from now on, `nil`: as it was, at first the configuration's.
+  /// - Parameter isFocus: `isfocus` in our Contact from now on; `nil`: as it was, at first without.
   public mutating func ring(
-    _ call: CallHandle, status: Int = 180, headers: [HeaderField] = [], body: MessageBody? = nil, now: Instant,
-    into outputs: inout [UserAgentOutput]
+    _ call: CallHandle, status: Int = 180, contactUser: String? = nil, isFocus: Bool? = nil,
+    headers: [HeaderField] = [], body: MessageBody? = nil, now: Instant, into outputs: inout [UserAgentOutput]
   ) {}
 
-  /// 200 to the INVITE, re-INVITE or UPDATE that is pending.
+  /// 200 to the INVITE, re-INVITE or UPDATE that is pending. Contact as in `ring`.
   public mutating func answer(
-    _ call: CallHandle, body: MessageBody?, headers: [HeaderField] = [], now: Instant,
-    into outputs: inout [UserAgentOutput]
+    _ call: CallHandle, body: MessageBody?, contactUser: String? = nil, isFocus: Bool? = nil,
+    headers: [HeaderField] = [], now: Instant, into outputs: inout [UserAgentOutput]
   ) {}
 
   /// A final refusal of the INVITE (the call is over), re-INVITE or UPDATE (the call goes on) that is pending.
