@@ -1,0 +1,48 @@
+//  AVConferencingLogEvent.swift: what a media host's control core has to say; the shell gives it a level and a line.
+
+import Media
+import MediaTransport
+import Primitives
+
+/// One thing worth a line in the log. Names nobody: meetings and legs by number, dialogs by Call-ID.
+public enum AVConferencingLogEvent: Sendable {
+  public enum Severity: Sendable { case debug, info, notice, warning, error }
+
+  case registered(frontEnd: SocketAddress, expires: Int)
+  /// `status` 0: no answer, or no connection.
+  case registrationFailed(frontEnd: SocketAddress, status: Int, retryIn: Interval)
+  case loadRefused(frontEnd: SocketAddress, status: Int)
+  case unregistered(frontEnd: SocketAddress)
+  case meetingOpened(MeetingID, worker: Int, callID: String)
+  case meetingReplaced(MeetingID, by: MeetingID)
+  case meetingClosed(MeetingID, reason: String, legs: Int)
+  case legOpened(LegID, MeetingID, worker: Int, callID: String, codec: AudioCodec, suite: SRTPSuite?)
+  case legConnected(LegID, milliseconds: Int)
+  case legModified(LegID, callID: String)
+  case legSilent(LegID)
+  case legResumed(LegID)
+  case legClosed(LegID, reason: String, LegStatistics?)
+  /// A leg or a control dialog was refused.
+  case refused(callID: String, status: Int, reason: String)
+  case commandFailed(callID: String, command: String, status: Int, reason: String)
+  /// A request from an address that may not control this host.
+  case untrustedPeer(SocketAddress, method: String)
+  case workerRefused(LegID, LegRefusal)
+  /// A worker did not answer in time.
+  case workerLate(worker: Int, LegID)
+  case overloaded(busy: Double, lateTicks: UInt64)
+  case recovered(busy: Double)
+  case draining
+  case shuttingDown(legs: Int, meetings: Int)
+  case shutDown
+
+  public var severity: Severity {
+    switch self {
+    case .legConnected, .legModified: .debug
+    case .registered, .unregistered, .meetingOpened, .meetingClosed, .legOpened, .legClosed, .legResumed: .info
+    case .draining, .shuttingDown, .shutDown, .recovered, .meetingReplaced, .refused, .commandFailed, .legSilent: .notice
+    case .registrationFailed, .loadRefused, .untrustedPeer, .overloaded: .warning
+    case .workerRefused, .workerLate: .error
+    }
+  }
+}
