@@ -40,7 +40,8 @@ public enum AVConferencingLogEvent: Sendable {
     switch self {
     case .legConnected, .legModified: .debug
     case .registered, .unregistered, .meetingOpened, .meetingClosed, .legOpened, .legClosed, .legResumed: .info
-    case .draining, .shuttingDown, .shutDown, .recovered, .meetingReplaced, .refused, .commandFailed, .legSilent: .notice
+    case .draining, .shuttingDown, .shutDown, .recovered, .meetingReplaced, .refused, .commandFailed, .legSilent:
+      .notice
     case .registrationFailed, .loadRefused, .untrustedPeer, .overloaded: .warning
     case .workerRefused, .workerLate: .error
     }

@@ -106,7 +106,8 @@ struct ParticipantLeg: Sendable {
     if digitCount > 0 {
       endpoint.extensions = [
         XMLElement(
-          XMLName(StateNamespace.extensions, "digits"), attributes: [XMLAttribute(XMLName("", "total"), "\(digitCount)")],
+          XMLName(StateNamespace.extensions, "digits"),
+          attributes: [XMLAttribute(XMLName("", "total"), "\(digitCount)")],
           text: String(decoding: digits, as: UTF8.self))
       ]
     }
