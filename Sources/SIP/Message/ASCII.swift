@@ -1,4 +1,5 @@
 //  ASCII.swift: the character classes of SIP's grammar (RFC 3261 §25.1).
+import Primitives
 
 /// Character classes as 256-bit sets, so that a test is one shift and one mask.
 enum ASCII {
@@ -65,5 +66,20 @@ enum ASCII {
       value = sum
     }
     return value
+  }
+
+  /// The first byte below 32 at or after `start`, eight bytes at a time; the count when there is none.
+  @inline(__always) static func firstControl(_ bytes: Span<UInt8>, from start: Int) -> Int {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let high: UInt64 = 0x8080_8080_8080_8080
+    var position = start
+    while let word = bytes.littleEndianUInt64(at: position) {
+      // The highest bit is set for each byte below 32. Those after the first hit may be wrong, the first never is.
+      let hits = (word &- ones &* 0x20) & ~word & high
+      if hits != 0 { return position &+ hits.trailingZeroBitCount &>> 3 }
+      position &+= 8
+    }
+    while let byte = bytes.uint8(at: position), byte >= 32 { position &+= 1 }
+    return position
   }
 }

@@ -74,7 +74,9 @@ struct HeaderNameTable: Sendable {
   @inline(__always)
   private static func words(_ bytes: Span<UInt8>, _ start: Int, _ count: Int) -> (UInt64, UInt64) {
     let fold: UInt64 = 0x2020_2020_2020_2020
-    if count >= 8, let first = bytes.littleEndianUInt64(at: start), let last = bytes.littleEndianUInt64(at: start &+ count &- 8) {
+    if count >= 8, let first = bytes.littleEndianUInt64(at: start),
+      let last = bytes.littleEndianUInt64(at: start &+ count &- 8)
+    {
       return (first | fold, last | fold)
     }
     var word: UInt64 = 0

@@ -33,6 +33,8 @@ public enum SIPParseError: Error, Hashable, Sendable {
   case conflictingContentLength
   /// Content-Length is larger than what follows the header fields.
   case bodyTooShort
+  /// Content-Length makes the message larger than `SIPLimits.messageBytes`.
+  case bodyTooLarge
   /// The request line's method is not the one of CSeq.
   case methodMismatch
 }
@@ -43,6 +45,7 @@ extension SIPParseError {
     switch self {
     case .unsupportedVersion: 505
     case .messageTooLarge, .lineTooLong, .tooManyHeaders: 513
+    case .bodyTooLarge: 413
     default: 400
     }
   }
@@ -65,6 +68,7 @@ extension SIPParseError {
     case .tooManyValues(let name): "Too Many \(name.name) Values"
     case .conflictingContentLength: "Conflicting Content-Length Headers"
     case .bodyTooShort: "Body Shorter Than Content-Length"
+    case .bodyTooLarge: "Request Entity Too Large"
     case .methodMismatch: "CSeq Names Another Method"
     }
   }
