@@ -4,6 +4,8 @@ import Primitives
 
 /// Where media goes: an IPv4 or IPv6 address, or a name, which Parley does not resolve.
 public struct ConnectionData: Hashable, Sendable {
+  /// `IN`.
+  public var networkType: String
   /// `IP4` or `IP6`.
   public var addressType: String
   /// Without the `/ttl` and `/count` of a multicast address.
@@ -12,15 +14,17 @@ public struct ConnectionData: Hashable, Sendable {
   public var suffix: String
 
   public init(_ address: SocketAddress) {
+    networkType = "IN"
     addressType = address.isIPv4 ? "IP4" : "IP6"
     self.address = address.host
     suffix = ""
   }
 
-  /// Reads the value of a `c=` line; the network type must be `IN`.
+  /// Reads the value of a `c=` line: three fields.
   public init?(_ value: some StringProtocol) {
     let fields = value.split(separator: " ", maxSplits: 3)
-    guard fields.count == 3, fields[0] == "IN", fields[1] == "IP4" || fields[1] == "IP6" else { return nil }
+    guard fields.count == 3 else { return nil }
+    networkType = String(fields[0])
     addressType = String(fields[1])
     let slash = fields[2].firstIndex(of: "/") ?? fields[2].endIndex
     address = String(fields[2][..<slash])
@@ -28,13 +32,14 @@ public struct ConnectionData: Hashable, Sendable {
     if address.isEmpty { return nil }
   }
 
-  public var value: String { "IN \(addressType) \(address)\(suffix)" }
+  public var value: String { "\(networkType) \(addressType) \(address)\(suffix)" }
 
-  /// - Returns: `nil` for a name, or when the address is not of the stated family.
+  /// - Returns: `nil` for a name, for another network than `IN`, or when the address is not of the stated family.
   public func socketAddress(port: UInt16) -> SocketAddress? {
-    guard let parsed = SocketAddress(host: address, port: port) else { return nil }
-    let textIsIPv6 = address.contains(":")
-    return textIsIPv6 == (addressType == "IP6") ? parsed : nil
+    guard networkType == "IN", addressType == (address.utf8.contains(UInt8(ascii: ":")) ? "IP6" : "IP4") else {
+      return nil
+    }
+    return SocketAddress(host: address, port: port)
   }
 
   /// `0.0.0.0` or `::`: hold as RFC 2543 did it (RFC 3264 §8.4).
