@@ -66,7 +66,13 @@ public struct LegNegotiation: Sendable {
     return agreement.description.encoded()
   }
 
-  public mutating func offer() -> [UInt8] { session.offer().encoded() }
+  /// Our offer, first or later; it waits for `accept`.
+  public mutating func offer() throws(AVConferencingError) -> [UInt8] {
+    guard let offer = session.offer() else {
+      throw .mediaNotSupported(warning: 305, text: "this host is configured to offer nothing")
+    }
+    return offer.encoded()
+  }
 
   /// Takes the peer's answer to `offer()`.
   public mutating func accept(_ answer: ArraySlice<UInt8>) throws(AVConferencingError) {
