@@ -67,8 +67,8 @@ public struct FrontEndConfiguration: Equatable, Sendable {
   public var domains = ["127.0.0.1", "localhost"]
   /// Any `sip:NAME@DOMAIN` is a meeting.
   public var openMeetings = true
-  /// Path of the SQLite file; `memory` keeps nothing.
-  public var store = "memory"
+  /// Path of the SQLite file; `memory` keeps nothing after the end. `parley run` puts `state` into the user's state folder.
+  public var store = "state"
   /// How long an empty meeting stays.
   public var gracePeriod = Interval.seconds(10)
   /// A participant whose media stops for this long is removed.
@@ -135,5 +135,32 @@ public struct MediaHostConfiguration: Equatable, Sendable {
     srtp = reader.value("srtp", "evp or reference", default: srtp) { ["evp", "reference"].contains($0) ? $0 : nil }
     plainRTP = reader.flag("plain-rtp", default: plainRTP)
     reader.complainAboutUnknownKeys()
+  }
+}
+
+extension DeploymentConfiguration: CustomStringConvertible {
+  /// The configuration as the file that would bring it about.
+  public var description: String {
+    """
+    front-end:
+      listen: "\(frontEnd.listen)"
+      domains: [\(frontEnd.domains.map { "\"\($0)\"" }.joined(separator: ", "))]
+      open-meetings: \(frontEnd.openMeetings)
+      store: "\(frontEnd.store)"
+      grace-period: \(frontEnd.gracePeriod.nanoseconds / 1_000_000)ms
+      media-timeout: \(frontEnd.mediaTimeout.nanoseconds / 1_000_000)ms
+      maximum-participants: \(frontEnd.maximumParticipants)
+      media-hosts: [\(frontEnd.mediaHosts.map { "\"\($0)\"" }.joined(separator: ", "))]
+    media-host:
+      name: \(mediaHost.name)
+      listen: "\(mediaHost.listen)"
+      front-end: "\(mediaHost.frontEnd)"
+      media-address: "\(mediaHost.mediaAddress)"
+      media-port: \(mediaHost.mediaPort)
+      workers: [\(mediaHost.workers.map(String.init).joined(separator: ", "))]
+      maximum-legs: \(mediaHost.maximumLegs)
+      srtp: \(mediaHost.srtp)
+      plain-rtp: \(mediaHost.plainRTP)
+    """
   }
 }

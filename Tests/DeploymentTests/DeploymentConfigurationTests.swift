@@ -63,6 +63,16 @@ struct DeploymentConfigurationTests {
     }
   }
 
+  @Test("what is printed is a file that says the same")
+  func printed() throws {
+    var configuration = DeploymentConfiguration()
+    configuration.frontEnd.domains = ["example.com", "10.0.0.1"]
+    configuration.mediaHost.workers = [2, 3]
+    configuration.mediaHost.srtp = "reference"
+
+    #expect(try DeploymentConfiguration(yaml: configuration.description, environment: [:]) == configuration)
+  }
+
   @Test("all complaints come at once")
   func all() {
     #expect {

@@ -1,0 +1,17 @@
+//  ParleyCommand.swift: the operator's command.
+
+import ArgumentParser
+
+@main
+struct ParleyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "parley",
+    abstract: "A conferencing appliance: phones call a meeting's address and hear each other.",
+    subcommands: [RunCommand.self, ConfigCommand.self, MeetingsCommand.self])
+}
+
+/// Exit statuses of BSD's sysexits, which init systems and scripts know.
+enum ExitStatus {
+  static let unavailable = ExitCode(69)
+  static let configuration = ExitCode(78)
+}
