@@ -69,9 +69,33 @@ let package = Package(
     // Layer 6
     .target(name: "Deployment", dependencies: ["Primitives", "Yams"], swiftSettings: strict),
 
+    .target(
+      name: "ConferenceStore",
+      dependencies: ["Primitives", "Conferencing", .product(name: "GRDB", package: "GRDB.swift")],
+      swiftSettings: strict),
+
+    // Layer 7: the programs.
+    .executableTarget(
+      name: "FrontEnd",
+      dependencies: [
+        "Primitives", "SIP", "SIPEdge", "Conferencing", "ConferenceStore", "Deployment",
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], swiftSettings: strict),
+    .executableTarget(
+      name: "Parley",
+      dependencies: [
+        "Primitives", "Deployment", "ConferenceStore",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], swiftSettings: strict),
+
     // Tests
     .testTarget(name: "ArchitectureTests", swiftSettings: tested),
     .testTarget(name: "PrimitivesTests", dependencies: ["Primitives"], swiftSettings: tested),
+    .testTarget(
+      name: "ConferenceStoreTests", dependencies: ["Primitives", "Conferencing", "ConferenceStore"],
+      swiftSettings: tested),
     .testTarget(name: "DeploymentTests", dependencies: ["Primitives", "Deployment"], swiftSettings: tested),
   ]
 )

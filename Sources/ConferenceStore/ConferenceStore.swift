@@ -1,6 +1,7 @@
 //  ConferenceStore.swift: what outlives the front end: which conferences ran, who was in them, and why they left.
 
 import Conferencing
+import Primitives
 
 /// A durable store of conferences. One contract, whatever the database behind it.
 public protocol ConferenceStore: Sendable {
@@ -57,4 +58,16 @@ public struct StoredParticipation: Hashable, Sendable {
   public var leftMicroseconds: Int64?
   public var cause: String?
   public var admitted: Bool
+}
+
+extension ConferenceRecord {
+  /// When it happened, on the clock of the core that says so.
+  public var at: Instant {
+    switch self {
+    case .conferenceStarted(_, _, let at), .conferencePlaced(_, _, let at), .conferenceEnded(_, _, let at),
+      .participantJoined(_, _, _, let at), .participantLeft(_, _, _, _, let at),
+      .participantRefused(_, _, _, _, let at):
+      at
+    }
+  }
 }

@@ -67,12 +67,10 @@ public struct FrontEndConfiguration: Equatable, Sendable {
   public var domains = ["127.0.0.1", "localhost"]
   /// Any `sip:NAME@DOMAIN` is a meeting.
   public var openMeetings = true
-  /// Path of the SQLite file; `memory` keeps nothing after the end. `parley run` puts `state` into the user's state folder.
+  /// Path of the SQLite file; `state` is one in the user's state folder, `memory` keeps nothing after the end.
   public var store = "state"
   /// How long an empty meeting stays.
   public var gracePeriod = Interval.seconds(10)
-  /// A participant whose media stops for this long is removed.
-  public var mediaTimeout = Interval.seconds(30)
   public var maximumParticipants = 1_000
   /// Addresses that may register as media hosts.
   public var mediaHosts = ["127.0.0.1"]
@@ -85,7 +83,6 @@ public struct FrontEndConfiguration: Equatable, Sendable {
     openMeetings = reader.flag("open-meetings", default: openMeetings)
     store = reader.text("store", default: store)
     gracePeriod = reader.interval("grace-period", in: .zero ... .seconds(86_400), default: gracePeriod)
-    mediaTimeout = reader.interval("media-timeout", in: .seconds(1) ... .seconds(3_600), default: mediaTimeout)
     maximumParticipants = reader.number("maximum-participants", in: 1...100_000, default: maximumParticipants)
     mediaHosts = reader.list("media-hosts", "an IP address", default: mediaHosts) {
       SocketAddress(host: $0, port: 0) == nil ? nil : $0
@@ -109,6 +106,8 @@ public struct MediaHostConfiguration: Equatable, Sendable {
   /// The CPUs to pin workers to, one each; empty: all but one, at least one.
   public var workers: [Int] = []
   public var maximumLegs = 2_000
+  /// A participant whose media stops for this long is reported, and removed by the Focus.
+  public var mediaTimeout = Interval.seconds(30)
   /// `evp` or `reference`.
   public var srtp = "evp"
   public var plainRTP = false
@@ -132,6 +131,7 @@ public struct MediaHostConfiguration: Equatable, Sendable {
       Int($0).flatMap { (0..<1_024).contains($0) ? $0 : nil }
     }
     maximumLegs = reader.number("maximum-legs", in: 1...100_000, default: maximumLegs)
+    mediaTimeout = reader.interval("media-timeout", in: .seconds(1) ... .seconds(3_600), default: mediaTimeout)
     srtp = reader.value("srtp", "evp or reference", default: srtp) { ["evp", "reference"].contains($0) ? $0 : nil }
     plainRTP = reader.flag("plain-rtp", default: plainRTP)
     reader.complainAboutUnknownKeys()
@@ -148,7 +148,6 @@ extension DeploymentConfiguration: CustomStringConvertible {
       open-meetings: \(frontEnd.openMeetings)
       store: "\(frontEnd.store)"
       grace-period: \(frontEnd.gracePeriod.nanoseconds / 1_000_000)ms
-      media-timeout: \(frontEnd.mediaTimeout.nanoseconds / 1_000_000)ms
       maximum-participants: \(frontEnd.maximumParticipants)
       media-hosts: [\(frontEnd.mediaHosts.map { "\"\($0)\"" }.joined(separator: ", "))]
     media-host:
@@ -159,6 +158,7 @@ extension DeploymentConfiguration: CustomStringConvertible {
       media-port: \(mediaHost.mediaPort)
       workers: [\(mediaHost.workers.map(String.init).joined(separator: ", "))]
       maximum-legs: \(mediaHost.maximumLegs)
+      media-timeout: \(mediaHost.mediaTimeout.nanoseconds / 1_000_000)ms
       srtp: \(mediaHost.srtp)
       plain-rtp: \(mediaHost.plainRTP)
     """

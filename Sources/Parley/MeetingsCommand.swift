@@ -18,11 +18,10 @@ struct MeetingsCommand: ParsableCommand {
   var people = false
 
   func run() throws {
-    let path: String
-    if let store {
-      path = store
-    } else {
-      path = try DefaultStore.path(of: ConfigurationFile(path: file).load().frontEnd)
+    let configured = try store ?? ConfigurationFile(path: file).load().frontEnd.storePath()
+    guard let path = configured else {
+      StandardError.write("the configured store is memory: it keeps nothing")
+      throw ExitStatus.configuration
     }
     guard FileManager.default.fileExists(atPath: path) else {
       StandardError.write("there is no store at \(path) yet")

@@ -16,18 +16,17 @@ struct RunCommand: ParsableCommand {
   func run() throws {
     let deployment = try ConfigurationFile(path: file).load()
     let signals = SignalQueue([SIGINT, SIGTERM])
-    let environment = ["PARLEY_FRONT_END_STORE": try DefaultStore.path(of: deployment.frontEnd)]
     let arguments = file.map { ["--config", $0] } ?? []
     let ended = DispatchSemaphore(value: 0)
     signals.onSignal { ended.signal() }
 
     let frontEnd = try Service(
-      "parley-front-end", arguments: arguments, environment: environment, readyMark: " ready", onEnd: { ended.signal() })
+      "parley-front-end", arguments: arguments, readyMark: " ready", onEnd: { ended.signal() })
     let mediaHost: Service
     do {
       try frontEnd.waitUntilReady(seconds: 20)
       mediaHost = try Service(
-        "parley-media-host", arguments: arguments, environment: [:], readyMark: " ready", onEnd: { ended.signal() })
+        "parley-media-host", arguments: arguments, readyMark: " ready", onEnd: { ended.signal() })
     } catch {
       frontEnd.stop(seconds: 5)
       throw error
@@ -69,19 +68,5 @@ struct RunCommand: ParsableCommand {
 
       """)
     fflush(nil)
-  }
-}
-
-/// Where the store lies when the configuration does not say.
-enum DefaultStore {
-  static func path(of configuration: FrontEndConfiguration) throws -> String {
-    guard configuration.store == "state" else { return configuration.store }
-    let environment = ProcessInfo.processInfo.environment
-    let state =
-      environment["XDG_STATE_HOME"].map { URL(fileURLWithPath: $0) }
-      ?? FileManager.default.homeDirectoryForCurrentUser.appendingPathComponent(".local/state")
-    let folder = state.appendingPathComponent("parley")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    return folder.appendingPathComponent("parley.sqlite").path
   }
 }

@@ -14,15 +14,13 @@ final class Service: @unchecked Sendable {
   private let readyMark: String
 
   init(
-    _ name: String, arguments: [String], environment: [String: String], readyMark: String,
-    onEnd: @escaping @Sendable () -> Void
+    _ name: String, arguments: [String], readyMark: String, onEnd: @escaping @Sendable () -> Void
   ) throws {
     self.name = name
     self.readyMark = readyMark
     let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     process.executableURL = URL(fileURLWithPath: own).deletingLastPathComponent().appendingPathComponent(name)
     process.arguments = arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.standardInput = FileHandle.nullDevice
     let output = Pipe()
     process.standardOutput = output

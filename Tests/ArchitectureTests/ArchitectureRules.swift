@@ -17,7 +17,7 @@ enum ArchitectureRules {
     "MediaTransport": 3, "Codecs": 3,
     "Media": 4, "Conferencing": 4,
     "AVConferencing": 5, "SIPEdge": 5,
-    "Deployment": 6, "Simulation": 6,
+    "Deployment": 6, "ConferenceStore": 6, "Simulation": 6,
     "MediaHost": 7, "FrontEnd": 7, "LoadGenerator": 7, "Parley": 7,
   ]
 
@@ -38,7 +38,7 @@ enum ArchitectureRules {
   /// Layers 1–6 decide; these shells act.
   static func isCore(_ target: String) -> Bool {
     guard let layer = layers[target] else { return false }
-    return (1...6).contains(layer) && !["SIPEdge", "LinuxIO", "Deployment"].contains(target)
+    return (1...6).contains(layer) && !["SIPEdge", "LinuxIO", "Deployment", "ConferenceStore"].contains(target)
   }
 
   /// Words that mean an effect, and why a core has none.
