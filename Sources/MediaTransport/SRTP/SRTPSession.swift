@@ -23,11 +23,63 @@ public enum SRTPError: Error, Hashable, Sendable {
 @safe public struct SRTPSession: ~Copyable {
   public let sendSuite: SRTPSuite
   public let receiveSuite: SRTPSuite
+  /// Bytes that protection may add to any packet of this session.
+  public let maximumGrowth: Int
+
+  /// The sending and the receiving context; `nil` with the reference backend.
+  private let contexts: UnsafeMutablePointer<SRTPContext>?
+  private let references: UnsafeMutablePointer<ReferenceSRTP>?
 
   /// - Throws: `SRTPError`; nothing is kept then.
   public init(send: SRTPMasterKey, receive: SRTPMasterKey, backend: SRTPBackend = .evp) throws(SRTPError) {
+    switch backend {
+    case .evp:
+      unsafe contexts = try Self.makeContexts(.master(send), .master(receive))
+      unsafe references = nil
+    case .reference:
+      let sending = try ReferenceSRTP(send, encrypts: true)
+      let receiving = try ReferenceSRTP(receive, encrypts: false)
+      let pair = UnsafeMutablePointer<ReferenceSRTP>.allocate(capacity: 2)
+      unsafe pair.initialize(to: sending)
+      unsafe (pair + 1).initialize(to: receiving)
+      unsafe references = pair
+      unsafe contexts = nil
+    }
     sendSuite = send.suite
     receiveSuite = receive.suite
+    maximumGrowth = 4 + send.suite.rtcpTagCount + send.mki.count
+  }
+
+  private static func makeContexts(
+    _ send: SRTPKeySource, _ receive: SRTPKeySource
+  ) throws(SRTPError) -> UnsafeMutablePointer<SRTPContext> {
+    let sending = try SRTPContext(send, encrypts: true)
+    let receiving = try SRTPContext(receive, encrypts: false)
+    let pair = UnsafeMutablePointer<SRTPContext>.allocate(capacity: 2)
+    unsafe pair.initialize(to: sending)
+    unsafe (pair + 1).initialize(to: receiving)
+    return unsafe pair
+  }
+
+  /// For the vectors of RFC 7714: session keys without derivation, the same in both directions.
+  package init(suite: SRTPSuite, sessionKey: [UInt8], sessionSalt: [UInt8]) throws(SRTPError) {
+    let source = SRTPKeySource.session(suite: suite, key: sessionKey, salt: sessionSalt)
+    unsafe contexts = try Self.makeContexts(source, source)
+    unsafe references = nil
+    sendSuite = suite
+    receiveSuite = suite
+    maximumGrowth = 4 + suite.rtcpTagCount
+  }
+
+  deinit {
+    if let contexts = unsafe contexts {
+      unsafe contexts.deinitialize(count: 2)
+      unsafe contexts.deallocate()
+    }
+    if let references = unsafe references {
+      unsafe references.deinitialize(count: 2)
+      unsafe references.deallocate()
+    }
   }
 
   /// Encrypts an RTP packet and appends its tag.
@@ -37,7 +89,16 @@ public enum SRTPError: Error, Hashable, Sendable {
   ///   `.replayed`, `.tooOld` for an index sent before (the packet must not be sent); `.keyExhausted`. The packet is then
   ///   as it was.
   public mutating func protectRTP(_ packet: inout MutableRawSpan, count: Int) throws(DropReason) -> Int {
-    throw .keyExhausted
+    let capacity = packet.byteCount
+    guard count >= 0, count <= capacity else { throw .badLength }
+    return try unsafe packet.withUnsafeMutableBytes { bytes throws(DropReason) in
+      guard let start = bytes.baseAddress else { throw .tooShort }
+      if let contexts = unsafe contexts {
+        return try unsafe contexts[0].protectRTP(start, count: count, capacity: capacity)
+      }
+      guard let references = unsafe references else { throw .keyExhausted }
+      return try unsafe references[0].protectRTP(start, count: count, capacity: capacity)
+    }
   }
 
   /// Checks an SRTP packet's tag and index, then decrypts it.
@@ -46,24 +107,79 @@ public enum SRTPError: Error, Hashable, Sendable {
   /// - Throws: `.tooShort`, `.badVersion`, `.badLength`; `.replayed`, `.tooOld`; `.authenticationFailed`;
   ///   `.keyExhausted`. The packet's bytes after its header are then unspecified and must not be used.
   public mutating func unprotectRTP(_ packet: inout MutableRawSpan, count: Int) throws(DropReason) -> Int {
-    throw .authenticationFailed
+    guard count >= 0, count <= packet.byteCount else { throw .badLength }
+    return try unsafe packet.withUnsafeMutableBytes { bytes throws(DropReason) in
+      guard let start = bytes.baseAddress else { throw .tooShort }
+      if let contexts = unsafe contexts { return try unsafe contexts[1].unprotectRTP(start, count: count) }
+      guard let references = unsafe references else { throw .authenticationFailed }
+      return try unsafe references[1].unprotectRTP(start, count: count)
+    }
   }
 
   /// Encrypts a compound RTCP packet, appends index and tag. Errors as `protectRTP`.
   public mutating func protectRTCP(_ packet: inout MutableRawSpan, count: Int) throws(DropReason) -> Int {
-    throw .keyExhausted
+    let capacity = packet.byteCount
+    guard count >= 0, count <= capacity else { throw .badLength }
+    return try unsafe packet.withUnsafeMutableBytes { bytes throws(DropReason) in
+      guard let start = bytes.baseAddress else { throw .tooShort }
+      if let contexts = unsafe contexts {
+        return try unsafe contexts[0].protectRTCP(start, count: count, capacity: capacity)
+      }
+      guard let references = unsafe references else { throw .keyExhausted }
+      return try unsafe references[0].protectRTCP(start, count: count, capacity: capacity)
+    }
   }
 
   /// Checks an SRTCP packet's tag and index, then decrypts it. Errors as `unprotectRTP`.
   public mutating func unprotectRTCP(_ packet: inout MutableRawSpan, count: Int) throws(DropReason) -> Int {
-    throw .authenticationFailed
+    guard count >= 0, count <= packet.byteCount else { throw .badLength }
+    return try unsafe packet.withUnsafeMutableBytes { bytes throws(DropReason) in
+      guard let start = bytes.baseAddress else { throw .tooShort }
+      if let contexts = unsafe contexts { return try unsafe contexts[1].unprotectRTCP(start, count: count) }
+      guard let references = unsafe references else { throw .authenticationFailed }
+      return try unsafe references[1].unprotectRTCP(start, count: count)
+    }
   }
 
   /// Whether this leg's peer made this SRTP packet: changes neither session nor packet. For latching.
-  public func authenticatesRTP(_ packet: RawSpan) -> Bool { false }
+  public func authenticatesRTP(_ packet: RawSpan) -> Bool {
+    unsafe packet.withUnsafeBytes { bytes in
+      guard let start = bytes.baseAddress else { return false }
+      if let contexts = unsafe contexts {
+        // Only read: the operations of a transform that write are seal and open.
+        return unsafe contexts[1].authenticatesRTP(UnsafeMutableRawPointer(mutating: start), count: bytes.count)
+      }
+      guard let references = unsafe references else { return false }
+      return unsafe references[1].authenticates(bytes.bytes, isControl: false)
+    }
+  }
   /// The same for an SRTCP packet.
-  public func authenticatesRTCP(_ packet: RawSpan) -> Bool { false }
+  public func authenticatesRTCP(_ packet: RawSpan) -> Bool {
+    unsafe packet.withUnsafeBytes { bytes in
+      guard let start = bytes.baseAddress else { return false }
+      if let contexts = unsafe contexts {
+        // Only read: the operations of a transform that write are seal and open.
+        return unsafe contexts[1].authenticatesRTCP(UnsafeMutableRawPointer(mutating: start), count: bytes.count)
+      }
+      guard let references = unsafe references else { return false }
+      return unsafe references[1].authenticates(bytes.bytes, isControl: true)
+    }
+  }
+}
 
-  /// Bytes that protection may add to any packet of this session.
-  public var maximumGrowth: Int { SRTPLimits.maximumGrowth }
+extension SRTPSession {
+  /// Which of the two keys a test prepares.
+  package enum Direction: Int { case send, receive }
+
+  /// Makes `ssrc` look as if these indices were its last: tests reach rollovers and limits so. Not for libsrtp2.
+  package mutating func seed(_ direction: Direction, ssrc: UInt32, rtpIndex: UInt64? = nil, rtcpIndex: UInt64? = nil) {
+    guard let contexts = unsafe contexts else { return }
+    unsafe contexts[direction.rawValue].seed(ssrc: ssrc, rtpIndex: rtpIndex, rtcpIndex: rtcpIndex)
+  }
+
+  /// Makes the key look as if it had protected so many packets.
+  package mutating func seedUse(_ direction: Direction, rtpPackets: UInt64, rtcpPackets: UInt64) {
+    guard let contexts = unsafe contexts else { return }
+    unsafe contexts[direction.rawValue].seedUse(rtpPackets: rtpPackets, rtcpPackets: rtcpPackets)
+  }
 }
