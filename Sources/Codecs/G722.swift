@@ -1,0 +1,229 @@
+//  G722.swift: sub-band ADPCM at 64 kbit/s, 16 kHz (ITU-T G.722); the block names are the Recommendation's.
+
+/// One band's adaptive predictor and scale factor (G.722 §3.4–3.6, blocks 3 and 4).
+public struct G722Band: Sendable, BitwiseCopyable {
+  /// Prediction, its zero part, log scale and scale.
+  var s: Int32 = 0
+  var sz: Int32 = 0
+  var nb: Int32 = 0
+  var det: Int32
+  /// Poles: coefficients a₁ a₂, reconstructed signal, partial signal.
+  var a1: Int32 = 0
+  var a2: Int32 = 0
+  var r1: Int32 = 0
+  var r2: Int32 = 0
+  var p1: Int32 = 0
+  var p2: Int32 = 0
+  /// Zeros: six coefficients and the differences they weigh.
+  var b: InlineArray<6, Int32> = InlineArray(repeating: 0)
+  var d: InlineArray<6, Int32> = InlineArray(repeating: 0)
+
+  init(det: Int32) { self.det = det }
+
+  @inline(__always) private static func saturate(_ value: Int32) -> Int32 { Int32(Int16(clamping: value)) }
+
+  /// LOGSCL/SCALEL and LOGSCH/SCALEH: the next scale factor from this code's weight.
+  @inline(__always) mutating func scale(
+    weight: Int32, maximum: Int32, shift: Int32, tables: borrowing G722Tables
+  ) {
+    nb = max(0, min(maximum, (nb &* 127) >> 7 &+ weight))
+    let mantissa = tables.ilb[Int((nb >> 6) & 31)]
+    let exponent = shift &- (nb >> 11)
+    det = (exponent < 0 ? mantissa << (0 &- exponent) : mantissa >> exponent) << 2
+  }
+
+  /// Block 4: adapts the predictor to the quantised difference and predicts the next sample.
+  @inline(__always) mutating func adapt(_ difference: Int32) {
+    let r0 = Self.saturate(s &+ difference)
+    let p0 = Self.saturate(sz &+ difference)
+    // UPPOL2
+    var wd1 = Self.saturate(a1 << 2)
+    var wd2 = p0 >> 15 == p1 >> 15 ? 0 &- wd1 : wd1
+    if wd2 > 32_767 { wd2 = 32_767 }
+    var wd3: Int32 = p0 >> 15 == p2 >> 15 ? 128 : -128
+    wd3 = max(-12_288, min(12_288, wd3 &+ wd2 >> 7 &+ (a2 &* 32_512) >> 15))
+    let ap2 = wd3
+    // UPPOL1
+    wd1 = p0 >> 15 == p1 >> 15 ? 192 : -192
+    wd2 = (a1 &* 32_640) >> 15
+    let bound = Self.saturate(15_360 &- ap2)
+    let ap1 = max(0 &- bound, min(bound, Self.saturate(wd1 &+ wd2)))
+    // UPZERO, FILTEZ and the delay of the differences
+    let step: Int32 = difference == 0 ? 0 : 128
+    let sign = difference >> 15
+    var zero: Int32 = 0
+    var previous = difference
+    for i in 0..<6 {
+      let delayed = d[i]
+      let change = delayed >> 15 == sign ? step : 0 &- step
+      b[i] = Self.saturate(change &+ (b[i] &* 32_640) >> 15)
+      d[i] = previous
+      zero &+= (b[i] &* Self.saturate(previous &+ previous)) >> 15
+      previous = delayed
+    }
+    sz = Self.saturate(zero)
+    // DELAYA, FILTEP, PREDIC
+    r2 = r1
+    r1 = r0
+    p2 = p1
+    p1 = p0
+    a1 = ap1
+    a2 = ap2
+    let pole1 = (a1 &* Self.saturate(r1 &+ r1)) >> 15
+    let pole2 = (a2 &* Self.saturate(r2 &+ r2)) >> 15
+    s = Self.saturate(Self.saturate(pole1 &+ pole2) &+ sz)
+  }
+}
+
+/// The Recommendation's tables, copied to the stack once a call: no global's once-check on the path.
+struct G722Tables {
+  let ilb: InlineArray<32, Int32> = [
+    2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 2435, 2489, 2543, 2599, 2656, 2714, 2774, 2834, 2896, 2960, 3025,
+    3091, 3158, 3228, 3298, 3371, 3444, 3520, 3597, 3676, 3756, 3838, 3922, 4008,
+  ]
+  let wl: InlineArray<8, Int32> = [-60, -30, 58, 172, 334, 538, 1198, 3042]
+  let rl42: InlineArray<16, Int> = [0, 7, 6, 5, 4, 3, 2, 1, 7, 6, 5, 4, 3, 2, 1, 0]
+  let wh: InlineArray<4, Int32> = [798, -214, 798, -214]
+  let qm2: InlineArray<4, Int32> = [-7408, -1616, 7408, 1616]
+  let qm4: InlineArray<16, Int32> = [
+    0, -20456, -12896, -8968, -6288, -4240, -2584, -1200, 20456, 12896, 8968, 6288, 4240, 2584, 1200, 0,
+  ]
+  let qmf: InlineArray<12, Int32> = [3, -11, 12, 32, -210, 951, 3876, -805, 362, -156, 53, -11]
+}
+
+/// G.722 decoder, mode 1. A value: copy it to continue twice.
+public struct G722Decoder: Sendable, BitwiseCopyable {
+  private var low = G722Band(det: 32)
+  private var high = G722Band(det: 8)
+  private var history: InlineArray<24, Int32> = InlineArray(repeating: 0)
+
+  private static var qm6: InlineArray<64, Int32> {
+    [
+      -136, -136, -136, -136, -24808, -21904, -19008, -16704, -14984, -13512, -12280, -11192, -10232, -9360, -8576,
+      -7856, -7192, -6576, -6000, -5456, -4944, -4464, -4008, -3576, -3168, -2776, -2400, -2032, -1688, -1360, -1040,
+      -728, 24808, 21904, 19008, 16704, 14984, 13512, 12280, 11192, 10232, 9360, 8576, 7856, 7192, 6576, 6000, 5456,
+      4944, 4464, 4008, 3576, 3168, 2776, 2400, 2032, 1688, 1360, 1040, 728, 432, 136, -432, -136,
+    ]
+  }
+
+  public init() {}
+
+  /// Two samples at 16 kHz for each byte.
+  /// - Precondition: `samples.count == 2 · payload.byteCount`.
+  public mutating func decode(_ payload: RawSpan, into samples: inout MutableSpan<Int16>) {
+    precondition(samples.count == 2 * payload.byteCount)
+    let tables = G722Tables()
+    let qm6 = Self.qm6
+    for i in 0..<payload.byteCount {
+      // i < byteCount
+      let code = unsafe Int(payload.unsafeLoad(fromUncheckedByteOffset: i, as: UInt8.self))
+      // Lower band: INVQBL and LIMIT for what is heard, INVQAL for what is adapted to.
+      let heard = (low.det &* qm6[code & 63]) >> 15
+      let rl = max(-16_384, min(16_383, low.s &+ heard))
+      let coarse = (code & 63) >> 2
+      let dl = (low.det &* tables.qm4[coarse]) >> 15
+      low.scale(weight: tables.wl[tables.rl42[coarse]], maximum: 18_432, shift: 8, tables: tables)
+      low.adapt(dl)
+      // Higher band
+      let dh = (high.det &* tables.qm2[code >> 6]) >> 15
+      let rh = max(-16_384, min(16_383, dh &+ high.s))
+      high.scale(weight: tables.wh[code >> 6], maximum: 22_528, shift: 10, tables: tables)
+      high.adapt(dh)
+      // Receive QMF
+      for k in 0..<22 { history[k] = history[k &+ 2] }
+      history[22] = rl &+ rh
+      history[23] = rl &- rh
+      var first: Int32 = 0
+      var second: Int32 = 0
+      for k in 0..<12 {
+        second &+= history[2 &* k] &* tables.qmf[k]
+        first &+= history[2 &* k &+ 1] &* tables.qmf[11 &- k]
+      }
+      samples[2 &* i] = Int16(clamping: first >> 11)
+      samples[2 &* i &+ 1] = Int16(clamping: second >> 11)
+    }
+  }
+}
+
+/// G.722 encoder, mode 1, 64 kbit/s. A value: copy it to continue twice.
+public struct G722Encoder: Sendable, BitwiseCopyable {
+  private var low = G722Band(det: 32)
+  private var high = G722Band(det: 8)
+  private var history: InlineArray<24, Int32> = InlineArray(repeating: 0)
+
+  /// Decision levels of the lower band's 60 intervals, for one sign.
+  private static var q6: InlineArray<32, Int32> {
+    [
+      0, 35, 72, 110, 150, 190, 233, 276, 323, 370, 422, 473, 530, 587, 650, 714, 786, 858, 940, 1023, 1121, 1219,
+      1339, 1458, 1612, 1765, 1980, 2195, 2557, 2919, 0, 0,
+    ]
+  }
+
+  public init() {}
+
+  /// One byte for every two samples at 16 kHz, from the start of `payload`.
+  /// - Precondition: an even count, and room for half of it.
+  public mutating func encode(_ samples: Span<Int16>, into payload: inout MutableRawSpan) {
+    precondition(samples.count & 1 == 0 && samples.count / 2 <= payload.byteCount)
+    let tables = G722Tables()
+    let q6 = Self.q6
+    for i in 0..<(samples.count / 2) {
+      // Transmit QMF
+      for k in 0..<22 { history[k] = history[k &+ 2] }
+      history[22] = Int32(samples[2 &* i])
+      history[23] = Int32(samples[2 &* i &+ 1])
+      var odd: Int32 = 0
+      var even: Int32 = 0
+      for k in 0..<12 {
+        odd &+= history[2 &* k] &* tables.qmf[k]
+        even &+= history[2 &* k &+ 1] &* tables.qmf[11 &- k]
+      }
+      let xl = (even &+ odd) >> 14
+      let xh = (even &- odd) >> 14
+      // Lower band: QUANTL by bisection of the decision levels, which grow
+      let el = Int32(Int16(clamping: xl &- low.s))
+      let magnitude = el >= 0 ? el : 0 &- (el &+ 1)
+      var floor = 0
+      var ceiling = 30
+      while ceiling &- floor > 1 {
+        let middle = (floor &+ ceiling) >> 1
+        if magnitude < (q6[middle] &* low.det) >> 12 { ceiling = middle } else { floor = middle }
+      }
+      let interval = ceiling
+      // Codes: 63, 62 then 31…4 for negative, 61…32 for positive differences.
+      let il = el < 0 ? (interval < 3 ? 64 &- interval : 34 &- interval) : 62 &- interval
+      let dl = (low.det &* tables.qm4[il >> 2]) >> 15
+      low.scale(weight: tables.wl[tables.rl42[il >> 2]], maximum: 18_432, shift: 8, tables: tables)
+      low.adapt(dl)
+      // Higher band: QUANTH
+      let eh = Int32(Int16(clamping: xh &- high.s))
+      let outer = (eh >= 0 ? eh : 0 &- (eh &+ 1)) >= (564 &* high.det) >> 12
+      let ih = eh < 0 ? (outer ? 0 : 1) : (outer ? 2 : 3)
+      let dh = (high.det &* tables.qm2[ih]) >> 15
+      high.scale(weight: tables.wh[ih], maximum: 22_528, shift: 10, tables: tables)
+      high.adapt(dh)
+      // i < payload.byteCount
+      unsafe payload.storeBytes(of: UInt8(ih << 6 | il), toUncheckedByteOffset: i, as: UInt8.self)
+    }
+  }
+}
+
+/// How loud a G.722 stream is, without decoding it: follows the lower band's scale factor, one table look-up a byte.
+public struct G722LevelMeter: Sendable, BitwiseCopyable {
+  private var nb: Int32 = 0
+
+  public init() {}
+
+  /// - Returns: the mean log₂ of the lower band's step over the payload, in 1/2048; 0 for silence.
+  public mutating func measure(_ payload: RawSpan) -> Int {
+    let tables = G722Tables()
+    var sum = 0
+    for i in 0..<payload.byteCount {
+      // i < byteCount
+      let code = unsafe Int(payload.unsafeLoad(fromUncheckedByteOffset: i, as: UInt8.self))
+      nb = max(0, min(18_432, (nb &* 127) >> 7 &+ tables.wl[tables.rl42[(code & 63) >> 2]]))
+      sum &+= Int(nb)
+    }
+    return payload.byteCount > 0 ? sum / payload.byteCount : 0
+  }
+}
