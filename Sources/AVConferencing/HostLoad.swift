@@ -16,6 +16,7 @@ public struct HostLoad: Sendable {
     /// Ticks that missed their deadline since the last document.
     public var lateTicks: UInt64 = 0
     public var overloaded = false
+    public init() {}
   }
 
   private struct Worker: Sendable {
