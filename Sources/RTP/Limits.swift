@@ -12,6 +12,8 @@ public enum RTPLimits {
   public static let itemCount = 255
   /// Contributing sources: a 4-bit count (RFC 3550 §5.1).
   public static let contributors = 15
+  /// Members that the RTCP timer counts: beyond, its interval is over a day anyway.
+  public static let sessionMembers = 1 << 20
   /// Report blocks in one SR or RR: a 5-bit count (RFC 3550 §6.4).
   public static let reportBlocks = 31
 }

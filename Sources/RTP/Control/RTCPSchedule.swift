@@ -36,7 +36,7 @@ public struct RTCPSchedule: Sendable {
   ) {
     bandwidth = Double(max(sessionBandwidth, 1)) / 8 * 0.05
     self.minimum = minimum
-    averageSize = Double(firstSize + Self.headerCount)
+    averageSize = Double(min(max(firstSize, 0), RTPLimits.packetCount) + Self.headerCount)
     previous = now
     deadline = now
     deadline = now + interval(random: &random)
@@ -44,7 +44,7 @@ public struct RTCPSchedule: Sendable {
 
   /// The session's other members, ourselves included, and who of them sends.
   public mutating func setMembers(_ count: Int, senders: Int) {
-    members = max(count, 1)
+    members = min(max(count, 1), RTPLimits.sessionMembers)
     self.senders = min(max(senders, 0), members)
   }
 
@@ -84,7 +84,7 @@ public struct RTCPSchedule: Sendable {
   }
 
   private mutating func average(_ count: Int) {
-    averageSize = Double(max(count, 0) + Self.headerCount) / 16 + averageSize * 15 / 16
+    averageSize = Double(min(max(count, 0), RTPLimits.packetCount) + Self.headerCount) / 16 + averageSize * 15 / 16
   }
 
   /// The randomised interval of RFC 3550 A.7.

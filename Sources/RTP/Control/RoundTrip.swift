@@ -28,6 +28,6 @@ public enum RoundTrip {
     let units = Int32(
       bitPattern: compact(arrival) &- block.lastSenderReport &- block.delaySinceLastSenderReport)
     guard units > -6_554, units <= 60 << 16 else { return nil }
-    return .nanoseconds(Int64(max(units, 0)) &* 1_000_000_000 >> 16)
+    return .nanoseconds((Int64(max(units, 0)) &* 1_000_000_000) >> 16)
   }
 }
