@@ -3,50 +3,153 @@
 
 import MediaTransport
 import Primitives
+import RTP
 
 /// All media of the meetings that one thread owns. A core: no clock, no I/O, no lock.
 ///
 /// The shell fills a batch with buffers of `pool` and hands it to `receive`; every buffer in it then belongs to the
-/// worker. What comes back in `egress` belongs to the shell, which gives the buffers back to `pool` once sent.
+/// worker. What comes back in `egress` belongs to the shell, which gives the buffers back to `pool` once sent. `receive`,
+/// `advance` and `departed` allocate nothing; commands may.
 public struct MediaWorker: ~Copyable {
   public let configuration: MediaWorkerConfiguration
   /// Where all packets of this worker live.
   public var pool: PacketPool
 
+  var legs: SlotTable<Leg>
+  var meetings: SlotTable<Meeting>
+  var encoders: SlotTable<EncodeGroup>
+  var legSlots: FlatTable<UInt32>
+  var meetingSlots: FlatTable<UInt32>
+  var router: DatagramRouter
+  var mixer: AudioMixer
+  var schedule: TickSchedule
+  var random: RandomSource
+
+  var ring: EventRing
+  /// Legs whose news did not fit into the ring.
+  var legsWithNews: BoundedList<Int32>
+  /// Meetings whose talkers changed.
+  var meetingsToReport: BoundedList<Int32>
+
+  var counters = WorkerCounters()
+  var latency: TickLatency
+  var nextReport: Instant
+  var report: WorkerReport?
+
   /// - Parameters:
   ///   - now: the origin of the worker's ticks.
   ///   - packetMemory: as in `PacketPool.init`: `configuration.limits.packets * PacketPool.bufferSize` bytes, or `nil`.
   public init(configuration: MediaWorkerConfiguration, now: Instant, packetMemory: UnsafeMutableRawPointer? = nil) {
+    let limits = configuration.limits
     self.configuration = configuration
-    pool = unsafe PacketPool(capacity: configuration.limits.packets, memory: packetMemory)
+    pool = unsafe PacketPool(capacity: limits.packets, memory: packetMemory)
+    random = configuration.random
+    legs = SlotTable(limit: limits.legs)
+    meetings = SlotTable(limit: limits.meetings)
+    encoders = SlotTable(limit: 2 * limits.legs, reserved: 16)
+    legSlots = FlatTable(limit: limits.legs, seed: random.next())
+    meetingSlots = FlatTable(limit: limits.meetings, seed: random.next())
+    router = DatagramRouter(limits: limits, seed: random.next())
+    mixer = AudioMixer()
+    schedule = TickSchedule(origin: now)
+    ring = EventRing(limits: limits)
+    legsWithNews = BoundedList(capacity: limits.legs)
+    meetingsToReport = BoundedList(capacity: limits.meetings)
+    latency = TickLatency()
+    nextReport = now + .seconds(1)
   }
-
-  /// Takes every datagram of `batch`, and empties it. Never stops half-way: what cannot be used is dropped and counted.
-  public mutating func receive(_ batch: inout DatagramBatch, now: Instant, into egress: inout DatagramBatch) {
-    for index in 0..<batch.count { pool.give(batch[index].buffer) }
-    batch.removeAll()
-  }
-
-  /// Performs one command of the control core. Call only while `acceptsCommand`.
-  public mutating func handle(_ command: MediaCommand, now: Instant, into egress: inout DatagramBatch) {}
-
-  /// Does everything that is due at `now`. Stops early when `egress` is full; `nextDeadline` is then still ≤ `now`:
-  /// send what is in it and call again.
-  public mutating func advance(to now: Instant, into egress: inout DatagramBatch) {}
 
   /// When `advance` next has something to do.
-  public var nextDeadline: Instant { .never }
+  public var nextDeadline: Instant {
+    mixer.isBusy ? schedule.due : min(schedule.nextDue, nextReport)
+  }
 
-  /// Whether the event ring has room for all that one command may cause. The shell leaves commands queued meanwhile.
-  public var acceptsCommand: Bool { true }
+  /// Whether `handle` may be called: the event ring has room for all that one command may cause, and no tick waits for
+  /// room in `egress`. The shell leaves commands queued meanwhile.
+  public var acceptsCommand: Bool { ring.hasRoomForCommand && !mixer.isBusy }
 
-  /// The oldest event not yet taken; then reports, of which only the newest is kept.
-  public mutating func takeEvent() -> MediaEvent? { nil }
+  /// Legs and meetings now.
+  public var legCount: Int { legs.count }
+  public var meetingCount: Int { meetings.count }
+  /// Packets dropped since the start, by reason.
+  public var drops: DropCounters { counters.drops }
+
+  /// The counters of one leg now; `nil` when there is no such leg.
+  public func statistics(of leg: LegID) -> LegStatistics? {
+    guard let slot = legSlots[leg.rawValue] else { return nil }
+    return legs[slot].statistics
+  }
+
+  /// Adds datagrams that the shell dropped on the worker's behalf: truncated ones, or for want of a buffer.
+  public mutating func countDrops(_ reason: DropReason, _ count: Int) {
+    for _ in 0..<max(0, count) { counters.drops.count(reason) }
+  }
+
+  // MARK: Time
+
+  /// Does everything that is due at `now`. Stops early when `egress` is nearly full; `nextDeadline` is then still ≤ `now`:
+  /// send what is in it and call again.
+  ///
+  /// - Parameter egress: of at least `AudioMixer.packetsPerLeg` datagrams.
+  public mutating func advance(to now: Instant, into egress: inout DatagramBatch) {
+    schedule.idle(until: now)
+    while true {
+      if !mixer.isBusy {
+        schedule.skipEmpty()
+        guard schedule.nextDue <= now else { break }
+        let skipped = schedule.catchUp(to: now, maximum: configuration.limits.ticksToCatchUp)
+        counters.lateTicks &+= UInt64(skipped) &* UInt64(meetings.count)
+        mixer.begin(Int(schedule.heads[schedule.phase]))
+      }
+      guard tick(mixer.meeting, now: now, into: &egress) else { return }
+      latency.tickDone(due: schedule.due)
+      mixer.begin(meetings[mixer.meeting].next)
+      if !mixer.isBusy { schedule.stepDone() }
+    }
+    if now >= nextReport { makeReport(now: now) }
+  }
 
   /// Tells the worker when what it put into `egress` since the last call had been handed to the kernel: the end of its
   /// ticks, which it cannot know itself. Feeds the slack and residence histograms.
-  public mutating func departed(at now: Instant) {}
+  public mutating func departed(at now: Instant) {
+    latency.departed(at: now, lateTicks: &counters.lateTicks)
+  }
 
   /// Adds to the time that the shell waited for work, for the report's `busy`.
-  public mutating func waited(_ interval: Interval) {}
+  public mutating func waited(_ interval: Interval) { counters.waited = counters.waited + interval }
+
+  private mutating func makeReport(now: Instant) {
+    var report = WorkerReport()
+    report.worker = configuration.worker
+    report.meetings = meetings.count
+    report.legs = legs.count
+    report.packetsIn = counters.packetsIn
+    report.packetsOut = counters.packetsOut
+    report.drops = counters.drops
+    report.decodes = counters.decodes
+    report.encodes = counters.encodes
+    report.poolCapacity = pool.capacity
+    report.poolAvailable = pool.available
+    let second = now - nextReport + .seconds(1)
+    report.busy = min(1, max(0, 1 - counters.waited.seconds / second.seconds))
+    report.lateTicks = counters.lateTicks
+    report.slack = latency.slack
+    report.residence = latency.residence
+    self.report = report
+    counters.waited = .zero
+    latency.reset()
+    nextReport = max(nextReport + .seconds(1), now + .milliseconds(500))
+  }
+}
+
+/// What a worker counts since its start.
+struct WorkerCounters {
+  var packetsIn: UInt64 = 0
+  var packetsOut: UInt64 = 0
+  var drops = DropCounters()
+  var decodes: UInt64 = 0
+  var encodes: UInt64 = 0
+  var lateTicks: UInt64 = 0
+  /// Since the last report.
+  var waited = Interval.zero
 }

@@ -29,6 +29,9 @@ public struct MediaWorkerLimits: Sendable, Hashable {
   /// How long a latched address must be quiet before an authentic packet may move the leg to another one.
   public var relatchQuiet = Interval.milliseconds(200)
 
+  /// How long a latched address must be quiet before a packet that is authentic for *another* leg may take it over.
+  public var takeoverQuiet = Interval.seconds(1)
+
   /// The compile-time bound of `talkers`: storage in a meeting is inline.
   public static let maximumTalkers = 8
   /// Receive formats of one leg.

@@ -1,0 +1,290 @@
+//  AudioMixer.swift: one meeting's tick: who is heard, one total, mix-minus for talkers, one encode for each group.
+//  Walk: AudioReceiver → AudioMixer → EncodeGroup → SendStream → SRTPSession.protectRTP → DatagramBatch
+
+import MediaTransport
+import Primitives
+import RTP
+
+/// Where the worker is in the present tick, and the memory it mixes in.
+public struct AudioMixer: ~Copyable {
+  /// A silent stream's keep-alive: every 400 ms.
+  static let comfortTicks: Int64 = 20
+  /// Datagrams that one leg may need in a tick: two of 10 ms and a report.
+  public static let packetsPerLeg = 3
+
+  var scratch = MixScratch()
+  /// The meeting whose tick is not finished; −1 when none.
+  private(set) var meeting = -1
+  /// It has been mixed and encoded; what remains is sending.
+  var isMixed = false
+  /// The next of the meeting's legs to be sent to.
+  var cursor = 0
+
+  init() {}
+
+  var isBusy: Bool { meeting >= 0 }
+
+  mutating func begin(_ slot: Int) {
+    meeting = slot
+    isMixed = false
+    cursor = 0
+  }
+}
+
+extension MediaWorker {
+  /// One meeting's tick, or the rest of it.
+  /// - Returns: `false` when `egress` filled up before the end.
+  mutating func tick(_ meeting: Int, now: Instant, into egress: inout DatagramBatch) -> Bool {
+    precondition(egress.capacity >= AudioMixer.packetsPerLeg)
+    if !mixer.isMixed {
+      chooseTalkers(of: meeting, now: now)
+      let voices = renderTalkers(of: meeting, now: now)
+      encodeShared(meeting, voices: voices.count)
+      encodeForTalkers(of: meeting, voices)
+      noteTalkers(of: meeting, now: now)
+      mixer.isMixed = true
+    }
+    while mixer.cursor < meetings[meeting].legs.count {
+      guard egress.capacity &- egress.count >= AudioMixer.packetsPerLeg else { return false }
+      send(to: Int(meetings[meeting].legs[mixer.cursor]), of: meeting, now: now, into: &egress)
+      mixer.cursor &+= 1
+    }
+    return true
+  }
+
+  // MARK: Who is heard
+
+  private mutating func chooseTalkers(of meeting: Int, now: Instant) {
+    let before = meetings[meeting].choice
+    var choice = before
+    choice.begin()
+    for index in 0..<meetings[meeting].legs.count {
+      let slot = Int(meetings[meeting].legs[index])
+      tend(slot, now: now)
+      Self.updateActivity(&legs[slot], now: now)
+      choice.offer(slot, legs[slot].activity, wasTalker: legs[slot].talker >= 0)
+    }
+    for index in 0..<before.count { legs[before[index]].talker = -1 }
+    for index in 0..<choice.count { legs[choice[index]].talker = index }
+    for index in 0..<before.count where legs[before[index]].talker < 0 { releaseEncoder(of: before[index]) }
+    meetings[meeting].choice = choice
+  }
+
+  private static func updateActivity(_ leg: inout Leg, now: Instant) {
+    if leg.isHeard, leg.stream.isActive, !leg.dtmf.mutes(at: now) {
+      leg.activity.update(level: leg.audio.level(now: now))
+    } else {
+      leg.activity.silence()
+    }
+  }
+
+  /// The leg's own timers.
+  private mutating func tend(_ slot: Int, now: Instant) {
+    if let press = legs[slot].dtmf.advance(to: now) { pressed(slot, press) }
+    if !legs[slot].isSilent, legs[slot].reportsSilence,
+      now - legs[slot].lastHeard >= legs[slot].configuration.mediaTimeout
+    {
+      legs[slot].isSilent = true
+      tell(slot, .silent(legs[slot].id)) {
+        if $0.resumed { $0.resumed = false } else { $0.silent = true }
+      }
+    }
+  }
+
+  // MARK: Decode and total
+
+  /// Talkers whose frame is not silent: how many, and a bit for each talker's place.
+  private struct Voices {
+    var count = 0
+    var places: UInt32 = 0
+  }
+
+  private mutating func renderTalkers(of meeting: Int, now: Instant) -> Voices {
+    var voices = Voices()
+    mixer.scratch.clear()
+    for index in 0..<meetings[meeting].formats.count { meetings[meeting].formats[index].listeners = 0 }
+    for index in 0..<meetings[meeting].legs.count {
+      let slot = Int(meetings[meeting].legs[index])
+      let talker = legs[slot].talker
+      if talker < 0 {
+        legs[slot].audio.skip(now: now, pool: &pool)
+        if legs[slot].listens { meetings[meeting].formats[legs[slot].format].listeners &+= 1 }
+        continue
+      }
+      let before = legs[slot].audio.statistics.decodes
+      let rendering = mixer.scratch.render(talker, &legs[slot].audio, now: now, pool: &pool)
+      counters.decodes &+= legs[slot].audio.statistics.decodes &- before
+      if rendering != .silent {
+        voices.count &+= 1
+        voices.places |= 1 << UInt32(truncatingIfNeeded: talker)
+      }
+    }
+    return voices
+  }
+
+  // MARK: Encode once per group
+
+  private mutating func encodeShared(_ meeting: Int, voices: Int) {
+    var level: AudioLevel?
+    for index in 0..<meetings[meeting].formats.count where meetings[meeting].formats[index].legs > 0 {
+      let group = meetings[meeting].formats[index].shared
+      guard voices > 0, meetings[meeting].formats[index].listeners > 0 else {
+        encoders[group].pause()
+        continue
+      }
+      let mixed = level ?? mixer.scratch.mixAll(&meetings[meeting].limiter)
+      level = mixed
+      let frames = mixer.scratch.encode(for: &encoders[group], level: mixed, tick: schedule.tick)
+      counters.encodes &+= UInt64(truncatingIfNeeded: frames)
+    }
+  }
+
+  private mutating func encodeForTalkers(of meeting: Int, _ voices: Voices) {
+    for place in 0..<meetings[meeting].choice.count {
+      let slot = meetings[meeting].choice[place]
+      guard legs[slot].listens else {
+        releaseEncoder(of: slot)
+        continue
+      }
+      if legs[slot].encoder < 0 { takeEncoder(for: slot, of: meeting) }
+      let group = legs[slot].encoder
+      guard group >= 0 else { continue }
+      let own = Int(voices.places >> UInt32(truncatingIfNeeded: place) & 1)
+      guard voices.count &- own > 0 else {
+        encoders[group].pause()
+        continue
+      }
+      let level = mixer.scratch.mixMinus(place, &legs[slot].limiter)
+      let frames = mixer.scratch.encode(for: &encoders[group], level: level, tick: schedule.tick)
+      counters.encodes &+= UInt64(truncatingIfNeeded: frames)
+    }
+  }
+
+  /// A leg became a talker: it leaves its group with a copy of the group's encoder, so that its peer hears no seam.
+  private mutating func takeEncoder(for slot: Int, of meeting: Int) {
+    let format = meetings[meeting].formats[legs[slot].format]
+    for index in 0..<format.ownCount {
+      let group = Int(format.own[index])
+      guard encoders[group].owner < 0 else { continue }
+      encoders.withPair(group, format.shared) { $0.adopt($1, for: slot) }
+      legs[slot].encoder = group
+      legs[slot].limiter = meetings[meeting].limiter
+      return
+    }
+  }
+
+  mutating func releaseEncoder(of slot: Int) {
+    let group = legs[slot].encoder
+    guard group >= 0 else { return }
+    encoders[group].owner = -1
+    encoders[group].pause()
+    legs[slot].encoder = -1
+  }
+
+  // MARK: Send
+
+  private mutating func send(to slot: Int, of meeting: Int, now: Instant, into egress: inout DatagramBatch) {
+    let tick = schedule.tick
+    if legs[slot].listens {
+      let own = legs[slot].encoder
+      let group = own >= 0 ? own : meetings[meeting].formats[legs[slot].format].shared
+      let packets = encoders[group].packetCount
+      for index in 0..<packets {
+        Self.emit(&legs[slot], encoders, group, index, tick: tick, &pool, &counters, into: &egress)
+      }
+      if packets == 0, encoders[group].isPaused, tick &- legs[slot].send.lastTick >= AudioMixer.comfortTicks {
+        Self.emit(&legs[slot], encoders, group, nil, tick: tick, &pool, &counters, into: &egress)
+      }
+    }
+    if legs[slot].rtcp.isDue(now: now, random: &random) {
+      sendReport(slot, goodbye: false, now: now, into: &egress)
+    }
+  }
+
+  /// - Parameter index: of the group's packets; `nil` for its comfort packet.
+  private static func emit(
+    _ leg: inout Leg, _ encoders: borrowing SlotTable<EncodeGroup>, _ group: Int, _ index: Int?, tick: Int64,
+    _ pool: inout PacketPool, _ counters: inout WorkerCounters, into egress: inout DatagramBatch
+  ) {
+    let prepared: EncodedAudio? = if let index { encoders[group].packet(index) } else { encoders[group].comfort }
+    guard let packet = prepared else { return }
+    guard let buffer = pool.take() else {
+      counters.drops.count(.poolExhausted)
+      return
+    }
+    do throws(DropReason) {
+      let count = try pool.withMutableBytes(of: buffer) { (bytes: inout MutableRawSpan) throws(DropReason) -> Int in
+        let written =
+          if let index {
+            encoders[group].write(index, into: &bytes, &leg.send, tick: tick)
+          } else {
+            encoders[group].writeComfort(packet, into: &bytes, &leg.send, tick: tick)
+          }
+        guard let written else { return 0 }
+        return try leg.session?.protectRTP(&bytes, count: written) ?? written
+      }
+      let datagram = Datagram(buffer: buffer, count: count, socket: 0, peer: leg.media.address)
+      guard count > 0, egress.append(datagram) else {
+        pool.give(buffer)
+        return
+      }
+      leg.send.sent(packet, tick: tick)
+      counters.packetsOut &+= 1
+    } catch {
+      counters.drops.count(error)
+      pool.give(buffer)
+    }
+  }
+
+  /// One RTCP compound to the leg's peer.
+  mutating func sendReport(_ slot: Int, goodbye: Bool, now: Instant, into egress: inout DatagramBatch) {
+    let mux = legs[slot].configuration.rtcpMux
+    let path = mux ? legs[slot].media : legs[slot].control
+    guard path.canSend else {
+      legs[slot].rtcp.sent(count: 0, send: legs[slot].send, now: now, random: &random)
+      return
+    }
+    guard let buffer = pool.take() else {
+      counters.drops.count(.poolExhausted)
+      return
+    }
+    let wall = configuration.clock.wallTime(at: now)
+    do throws(DropReason) {
+      let count = try Self.writeReport(
+        &legs[slot], buffer, pool, goodbye: goodbye, tick: schedule.tick, wall: wall, now: now)
+      guard egress.append(Datagram(buffer: buffer, count: count, socket: mux ? 0 : 1, peer: path.address)) else {
+        throw .queueFull
+      }
+      legs[slot].rtcp.sent(count: count, send: legs[slot].send, now: now, random: &random)
+      counters.packetsOut &+= 1
+    } catch {
+      counters.drops.count(error)
+      pool.give(buffer)
+    }
+  }
+
+  private static func writeReport(
+    _ leg: inout Leg, _ buffer: PacketBuffer, _ pool: borrowing PacketPool, goodbye: Bool, tick: Int64,
+    wall: WallTime, now: Instant
+  ) throws(DropReason) -> Int {
+    let block = leg.stream.reportBlock(now: now)
+    return try pool.withMutableBytes(of: buffer) { (bytes: inout MutableRawSpan) throws(DropReason) -> Int in
+      let written = leg.rtcp.write(
+        send: leg.send, block: block, wall: wall, timestamp: leg.send.timestamp(at: tick), goodbye: goodbye,
+        into: &bytes)
+      guard let written else { throw .tooLong }
+      return try leg.session?.protectRTCP(&bytes, count: written) ?? written
+    }
+  }
+
+  // MARK: Report who is heard
+
+  private mutating func noteTalkers(of meeting: Int, now: Instant) {
+    guard !meetings[meeting].wantsReport, now - meetings[meeting].lastReport >= .seconds(1),
+      !talkers(of: meeting).sounds(like: meetings[meeting].reported)
+    else { return }
+    meetings[meeting].wantsReport = true
+    meetings[meeting].lastReport = now
+    meetingsToReport.append(Int32(truncatingIfNeeded: meeting))
+  }
+}

@@ -1,0 +1,109 @@
+//  EncodeGroup.swift: one encoder for all listeners who hear the same thing in the same format.
+//  Walk: AudioMixer → EncodeGroup.encode → SendStream
+
+import Codecs
+import Primitives
+import RTP
+
+/// The packets of one tick, encoded once; each listener of the group gets a copy under its own header and key.
+struct EncodeGroup: ~Copyable {
+  static let payloadBytes = 1276  // AudioLimits.payloadBytes
+  /// 10 ms packets: two a tick.
+  static let packetsPerTick = 2
+
+  private(set) var encoder: AudioEncoder
+  /// The talker's slot while the group is one leg's own; −1 when shared or free.
+  var owner = -1
+  private(set) var isPaused = true
+  private(set) var packetCount = 0
+  private(set) var level = AudioLevel(byte: 127)
+  private var packets: InlineArray<2, EncodedAudio>
+  private var first: InlineArray<1276, UInt8> = InlineArray(repeating: 0)
+  private var second: InlineArray<1276, UInt8> = InlineArray(repeating: 0)
+  /// One packet of silence, made once: what keeps a silent stream alive.
+  private(set) var comfort: EncodedAudio?
+  private var comfortBytes: InlineArray<1276, UInt8> = InlineArray(repeating: 0)
+
+  init(format: AudioFormat, packetMilliseconds: Int) {
+    encoder = AudioEncoder(format: format, packetMilliseconds: packetMilliseconds)
+    packets = InlineArray(repeating: EncodedAudio(byteCount: 0, duration: 0, timestampOffset: 0))
+    var span = comfortBytes.mutableSpan
+    var bytes = unsafe span.mutableBytes
+    comfort = encoder.writeComfort(into: &bytes)
+  }
+
+  /// Encodes one tick.
+  ///
+  /// - Parameters:
+  ///   - tick: packets longer than a tick begin on multiples of their length, so that a listener who changes group never
+  ///     hears audio twice: a group that starts in between is first fed silence.
+  /// - Returns: frames that went through the codec.
+  mutating func encode(_ frame: Span<Int16>, silence: Span<Int16>, level: AudioLevel, tick: Int64) -> Int {
+    var frames = 1
+    packetCount = 0
+    if isPaused {
+      isPaused = false
+      let ticks = Int64(max(1, encoder.packetMilliseconds / 20))
+      for _ in 0..<Int(tick.quotientAndRemainder(dividingBy: ticks).remainder) {
+        encoder.feed(silence)
+        frames &+= 1
+      }
+    }
+    self.level = level
+    encoder.feed(frame)
+    while packetCount < Self.packetsPerTick {
+      var packet: EncodedAudio?
+      if packetCount == 0 {
+        var span = first.mutableSpan
+        var bytes = unsafe span.mutableBytes
+        packet = encoder.take(into: &bytes)
+      } else {
+        var span = second.mutableSpan
+        var bytes = unsafe span.mutableBytes
+        packet = encoder.take(into: &bytes)
+      }
+      guard let packet else { break }
+      packets[packetCount] = packet
+      packetCount &+= 1
+    }
+    return frames
+  }
+
+  /// Nothing to be heard in this tick.
+  mutating func pause() {
+    packetCount = 0
+    guard !isPaused else { return }
+    isPaused = true
+    encoder.pause()
+  }
+
+  /// Becomes `leg`'s own, from the state of the group that it has listened to.
+  mutating func adopt(_ shared: borrowing EncodeGroup, for leg: Int) {
+    owner = leg
+    packetCount = 0
+    isPaused = shared.isPaused
+    if !encoder.adopt(shared.encoder) {
+      encoder.pause()
+      isPaused = true
+    }
+  }
+
+  /// - Parameter index: less than `packetCount`.
+  func packet(_ index: Int) -> EncodedAudio { packets[index] }
+
+  func write(
+    _ index: Int, into bytes: inout MutableRawSpan, _ stream: inout SendStream, tick: Int64
+  ) -> Int? {
+    if index == 0 {
+      return unsafe stream.write(packets[0], payload: first.span.bytes, tick: tick, level: level, into: &bytes)
+    }
+    return unsafe stream.write(packets[1], payload: second.span.bytes, tick: tick, level: level, into: &bytes)
+  }
+
+  func writeComfort(
+    _ packet: EncodedAudio, into bytes: inout MutableRawSpan, _ stream: inout SendStream, tick: Int64
+  ) -> Int? {
+    unsafe stream.write(
+      packet, payload: comfortBytes.span.bytes, tick: tick, level: AudioLevel(byte: 127), into: &bytes)
+  }
+}

@@ -1,0 +1,65 @@
+//  Meeting.swift: one mix: its legs, who of them is heard, and the encode groups they share.
+
+import Primitives
+
+/// One format in use by listeners of a meeting.
+struct MeetingFormat: BitwiseCopyable {
+  /// Payload type 0: listeners who differ only in that share an encoder.
+  var format: AudioFormat
+  var packetMilliseconds: Int
+  /// Legs that use it; 0 when the place is free.
+  var legs = 0
+  /// Legs that hear the shared mix in it, in the present tick.
+  var listeners = 0
+  /// The worker's encode group of all who are no talkers.
+  var shared = -1
+  /// Groups for talkers, as many as talkers can use this format.
+  var own: InlineArray<8, Int32> = InlineArray(repeating: -1)
+  var ownCount = 0
+}
+
+struct Meeting: ~Copyable {
+  let id: MeetingID
+  /// Which of the worker's tick phases it has.
+  let phase: Int
+  /// Its neighbours in the phase, −1 at the ends.
+  var next = -1
+  var previous = -1
+
+  var legs: BoundedList<Int32>
+  var formats: BoundedList<MeetingFormat>
+  var choice: TalkerChoice
+  /// Of the mix that all but the talkers hear.
+  var limiter = Limiter()
+  var reported = ReportedTalkers()
+  var lastReport = Instant(nanoseconds: .min / 2)
+  var wantsReport = false
+
+  init(id: MeetingID, phase: Int, talkers: Int) {
+    self.id = id
+    self.phase = phase
+    legs = BoundedList(capacity: 8)
+    formats = BoundedList(capacity: 2)
+    choice = TalkerChoice(limit: talkers)
+  }
+
+  /// The place of a format already in use.
+  func place(of format: AudioFormat, packetMilliseconds: Int) -> Int? {
+    for index in 0..<formats.count
+    where formats[index].legs > 0 && formats[index].packetMilliseconds == packetMilliseconds
+      && formats[index].format == format
+    {
+      return index
+    }
+    return nil
+  }
+
+  /// A free place for one more format; `nil` at the limit.
+  mutating func freePlace(limit: Int) -> Int? {
+    for index in 0..<formats.count where formats[index].legs == 0 { return index }
+    guard formats.count < limit else { return nil }
+    formats.reserve(formats.count + 1)
+    formats.append(MeetingFormat(format: AudioFormat(codec: .pcmu, payloadType: 0), packetMilliseconds: 20))
+    return formats.count - 1
+  }
+}

@@ -1,0 +1,88 @@
+//  MixScratch.swift: the PCM of one tick, in memory that all meetings of a worker use in turn.
+//  Walk: AudioReceiver.render → MixScratch → EncodeGroup.encode
+
+import Primitives
+import RTP
+
+/// Up to eight talkers' frames, their exact total, and the mix that is being encoded.
+@safe struct MixScratch: ~Copyable {
+  static let samples = 960
+  private let memory: UnsafeMutablePointer<Int16>
+  private let sums: UnsafeMutablePointer<Int32>
+
+  private static let mixPlace = MediaWorkerLimits.maximumTalkers
+  private static let silencePlace = mixPlace + 1
+
+  init() {
+    let frames = Self.silencePlace + 1
+    unsafe memory = UnsafeMutablePointer<Int16>.allocate(capacity: frames * Self.samples)
+    unsafe memory.initialize(repeating: 0, count: frames * Self.samples)
+    unsafe sums = UnsafeMutablePointer<Int32>.allocate(capacity: 2 * Self.samples)
+    unsafe sums.initialize(repeating: 0, count: 2 * Self.samples)
+  }
+
+  deinit {
+    unsafe memory.deallocate()
+    unsafe sums.deallocate()
+  }
+
+  // Places are 0…silencePlace and sums 0…1, so every frame below lies inside its block.
+  private func frame(_ place: Int) -> UnsafeMutableBufferPointer<Int16> {
+    precondition(place >= 0 && place <= Self.silencePlace)
+    return unsafe UnsafeMutableBufferPointer(start: memory + place * Self.samples, count: Self.samples)
+  }
+  private var total: UnsafeMutableBufferPointer<Int32> {
+    unsafe UnsafeMutableBufferPointer(start: sums, count: Self.samples)
+  }
+  private var minus: UnsafeMutableBufferPointer<Int32> {
+    unsafe UnsafeMutableBufferPointer(start: sums + Self.samples, count: Self.samples)
+  }
+
+  mutating func clear() {
+    var total = unsafe self.total.mutableSpan
+    MixKernels.clear(&total)
+  }
+
+  /// Renders talker `place`'s tick, and adds it to the total unless it is silent.
+  mutating func render(
+    _ place: Int, _ receiver: inout AudioReceiver, now: Instant, pool: inout PacketPool
+  ) -> AudioRendering {
+    precondition(place < Self.mixPlace)
+    var own = unsafe frame(place).mutableSpan
+    let rendering = receiver.render(into: &own, now: now, pool: &pool)
+    if rendering != .silent {
+      var total = unsafe self.total.mutableSpan
+      MixKernels.add(own.span, to: &total)
+    }
+    return rendering
+  }
+
+  /// The whole total, limited, becomes the mix.
+  /// - Returns: its level.
+  mutating func mixAll(_ limiter: inout Limiter) -> AudioLevel {
+    var mix = unsafe frame(Self.mixPlace).mutableSpan
+    unsafe limiter.process(total.span, into: &mix)
+    return Self.level(of: mix.span)
+  }
+
+  /// The total without talker `place`'s own voice, limited, becomes the mix.
+  mutating func mixMinus(_ place: Int, _ limiter: inout Limiter) -> AudioLevel {
+    precondition(place < Self.mixPlace)
+    var difference = unsafe minus.mutableSpan
+    unsafe MixKernels.mixMinus(&difference, total: total.span, own: frame(place).span)
+    var mix = unsafe frame(Self.mixPlace).mutableSpan
+    limiter.process(difference.span, into: &mix)
+    return Self.level(of: mix.span)
+  }
+
+  /// Encodes the mix for one group.
+  func encode(for group: inout EncodeGroup, level: AudioLevel, tick: Int64) -> Int {
+    unsafe group.encode(
+      frame(Self.mixPlace).span, silence: frame(Self.silencePlace).span, level: level, tick: tick)
+  }
+
+  private static func level(of mix: Span<Int16>) -> AudioLevel {
+    let level = LevelKernels.level(mix)
+    return AudioLevel(attenuation: UInt8(clamping: 0 &- level), voice: level > TalkerChoice.threshold)
+  }
+}

@@ -1,0 +1,108 @@
+//  TalkerChoice.swift: who is loud enough, and for long enough, to be decoded and mixed.
+//  Walk: AudioReceiver.level → TalkerChoice → AudioMixer
+
+/// One leg's loudness over time.
+struct TalkerActivity: BitwiseCopyable {
+  /// Smoothed level in 1/16 dB above −127 dBov; rises by half of the difference each tick, falls by a sixteenth.
+  private(set) var loudness: Int32 = 0
+  /// Ticks that the leg stays a talker without being loud.
+  private(set) var hold: Int32 = 0
+
+  /// - Parameter level: −127…0 dBov.
+  mutating func update(level: Int) {
+    let now = Int32(clamping: (min(max(level, -127), 0) &+ 127) &* 16)
+    loudness = now > loudness ? (loudness &+ now &+ 1) / 2 : loudness &- (loudness &- now &+ 15) / 16
+    if level >= TalkerChoice.threshold {
+      hold = TalkerChoice.holdTicks
+    } else if hold > 0 {
+      hold &-= 1
+    }
+  }
+
+  mutating func silence() { self = TalkerActivity() }
+
+  var isTalking: Bool { hold > 0 }
+}
+
+/// The K loudest of a meeting's talking legs, with hysteresis in favour of those already chosen.
+struct TalkerChoice: BitwiseCopyable {
+  /// Softer audio is nobody's voice: −55 dBov.
+  static let threshold = -55
+  /// 500 ms: pauses between words do not cost a talker the place, and a room falls silent softly.
+  static let holdTicks: Int32 = 25
+  /// A newcomer must be 6 dB louder than the softest talker to take that place.
+  static let hysteresis: Int32 = 6 * 16
+
+  let limit: Int
+  private(set) var count = 0
+  private var legs: InlineArray<8, Int32> = InlineArray(repeating: -1)
+  private var scores: InlineArray<8, Int32> = InlineArray(repeating: 0)
+
+  init(limit: Int) { self.limit = min(max(limit, 1), MediaWorkerLimits.maximumTalkers) }
+
+  mutating func begin() { count = 0 }
+
+  /// Offers one leg; calls in any order.
+  @inline(__always) mutating func offer(_ leg: Int, _ activity: TalkerActivity, wasTalker: Bool) {
+    guard activity.isTalking else { return }
+    insert(leg, activity.loudness &+ (wasTalker ? Self.hysteresis : 0))
+  }
+
+  private mutating func insert(_ leg: Int, _ score: Int32) {
+    if count == limit {
+      guard score > scores[count &- 1] else { return }
+      count &-= 1
+    }
+    var place = count
+    while place > 0, scores[place &- 1] < score {
+      legs[place] = legs[place &- 1]
+      scores[place] = scores[place &- 1]
+      place &-= 1
+    }
+    legs[place] = Int32(truncatingIfNeeded: leg)
+    scores[place] = score
+    count &+= 1
+  }
+
+  /// Loudest first.
+  subscript(_ index: Int) -> Int { Int(legs[index]) }
+
+  /// A leg that leaves.
+  mutating func remove(_ leg: Int) {
+    for index in 0..<count where Int(legs[index]) == leg {
+      for later in index..<(count &- 1) {
+        legs[later] = legs[later &+ 1]
+        scores[later] = scores[later &+ 1]
+      }
+      count &-= 1
+      return
+    }
+  }
+}
+
+/// Who was last reported as heard: legs by name, because slots are used again.
+struct ReportedTalkers: BitwiseCopyable {
+  private(set) var count = 0
+  private var legs: InlineArray<8, UInt32> = InlineArray(repeating: 0)
+
+  mutating func append(_ leg: LegID) {
+    guard count < MediaWorkerLimits.maximumTalkers else { return }
+    legs[count] = leg.rawValue
+    count &+= 1
+  }
+
+  subscript(_ index: Int) -> LegID { LegID(rawValue: legs[index]) }
+
+  /// The same legs, and the same one in front.
+  func sounds(like other: ReportedTalkers) -> Bool {
+    guard count == other.count else { return false }
+    guard count > 0 else { return true }
+    guard legs[0] == other.legs[0] else { return false }
+    for index in 1..<count {
+      var found = false
+      for place in 1..<count where other.legs[place] == legs[index] { found = true }
+      if !found { return false }
+    }
+    return true
+  }
+}

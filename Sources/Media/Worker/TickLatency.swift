@@ -1,0 +1,53 @@
+//  TickLatency.swift: how long ticks took until their packets had left, and how long audio stayed here.
+
+import Primitives
+
+/// Slack is a tick's deadline (the next tick's due time) less its finish: the honest measure of head-room. Residence is
+/// the time from a packet's arrival to the departure of the mix it is heard in. Both end when the shell has sent.
+struct TickLatency: ~Copyable {
+  /// Ticks, and talkers' frames, that may wait for their departure; more in one turn are not measured.
+  static let pendingMaximum = 4096
+
+  private var ticks = BoundedList<Instant>(capacity: pendingMaximum)
+  private var arrivals = BoundedList<Instant>(capacity: pendingMaximum)
+  /// Due time to departure of this second's ticks.
+  private var used = LatencyHistogram()
+  private var stayed = LatencyHistogram()
+
+  mutating func tickDone(due: Instant) { ticks.append(due) }
+
+  mutating func mixed(arrival: Instant) { arrivals.append(arrival) }
+
+  mutating func departed(at now: Instant, lateTicks: inout UInt64) {
+    for index in 0..<ticks.count {
+      let took = now - ticks[index]
+      if took > TickSchedule.period { lateTicks &+= 1 }
+      used.record(microseconds: took.nanoseconds / 1_000)
+    }
+    for index in 0..<arrivals.count { stayed.record(microseconds: (now - arrivals[index]).nanoseconds / 1_000) }
+    ticks.removeAll()
+    arrivals.removeAll()
+  }
+
+  mutating func reset() {
+    used.reset()
+    stayed.reset()
+  }
+
+  var residence: LatencySummary { stayed.summary }
+
+  /// 99 % of ticks had at least the slack `p99`; the least was `minimum`.
+  var slack: LatencySummary {
+    var slack = LatencySummary()
+    let used = used.summary
+    guard used.count > 0 else { return slack }
+    let period = Int32(truncatingIfNeeded: TickSchedule.period.nanoseconds / 1_000)
+    slack.count = used.count
+    slack.minimum = period &- used.maximum
+    slack.p50 = period &- used.p50
+    slack.p99 = period &- used.p99
+    slack.p999 = period &- used.p999
+    slack.maximum = period &- used.minimum
+    return slack
+  }
+}

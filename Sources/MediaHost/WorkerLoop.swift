@@ -1,0 +1,179 @@
+//  WorkerLoop.swift: what a worker's thread does, turn after turn.
+
+import LinuxIO
+import Media
+import Primitives
+import Synchronization
+
+/// One turn: receive what is there, perform commands, do what is due, send, tell; then wait for the first of a datagram,
+/// a command and the next deadline. Two clock reads a turn: after the wait, and after the last send, which ends the ticks.
+final class WorkerLoop: @unchecked Sendable {
+  // @unchecked: made by the control thread, from then on used by the worker's thread alone.
+
+  /// System calls of receiving in one turn, each of up to 64 datagrams, so that a flood does not hold up a tick.
+  static let receivesPerTurn = 8
+  /// Media older than this is worthless: a socket that was full for so long loses what waits for it.
+  static let blockedLimit = Interval.milliseconds(20)
+
+  private static let mediaToken = 0
+  private static let controlToken = 1
+  private static let commandToken = 2
+
+  private let configuration: WorkerThread.Configuration
+  private let shared: WorkerShared
+  private var ports: PortPair
+  private var poll: EventPoll
+  private var mediaReadable = true
+  private var controlReadable = true
+  private var blockedSince: Instant?
+  private var waitingEvent: MediaEvent?
+
+  init(
+    _ configuration: WorkerThread.Configuration, ports: consuming PortPair, shared: WorkerShared
+  ) throws(LinuxError) {
+    self.configuration = configuration
+    self.shared = shared
+    self.ports = ports
+    poll = try EventPoll()
+    try poll.add(self.ports.media.descriptor, token: Self.mediaToken)
+    try poll.add(self.ports.control.descriptor, token: Self.controlToken)
+    try poll.add(shared.commandsReady.descriptor, token: Self.commandToken)
+  }
+
+  func run() {
+    let byteCount = configuration.worker.limits.packets * PacketPool.bufferSize
+    do throws(LinuxError) {
+      let memory = try NUMAMemory(byteCount: byteCount, lock: configuration.locksMemory)
+      shared.grants.withLock {
+        $0.memoryBytes = memory.byteCount
+        $0.isNodeLocal = memory.isNodeLocal
+        $0.hasHugePages = memory.hasHugePages
+        $0.isLocked = memory.isLocked
+      }
+      unsafe run(memory: memory.address)
+    } catch {
+      unsafe run(memory: nil)  // ordinary memory
+    }
+  }
+
+  private func run(memory: UnsafeMutableRawPointer?) {
+    shared.grants.withLock {
+      $0.receiveBufferBytes = ports.media.receiveBufferBytes
+      $0.sendBufferBytes = ports.media.sendBufferBytes
+    }
+    var worker = unsafe MediaWorker(
+      configuration: configuration.worker, now: MonotonicClock.now(), packetMemory: memory)
+    var ingress = DatagramBatch(capacity: Self.receivesPerTurn * DatagramSocket.maximumBatch)
+    // Room for a BYE of each leg of the largest meeting.
+    var egress = DatagramBatch(capacity: max(1024, configuration.worker.limits.legs + 64))
+    shared.ready()
+    var now = MonotonicClock.now()
+    while !shared.isStopping.load(ordering: .acquiring) {
+      receive(&worker, &ingress, now: now, &egress)
+      perform(&worker, now: now, &egress)
+      advance(&worker, now: now, &egress)
+      tell(&worker)
+      let finished = MonotonicClock.now()
+      worker.departed(at: finished)
+      wait(for: &worker, since: finished, &egress)
+      now = MonotonicClock.now()
+      worker.waited(now - finished)
+    }
+  }
+
+  // MARK: The parts of a turn
+
+  private func receive(
+    _ worker: inout MediaWorker, _ ingress: inout DatagramBatch, now: Instant, _ egress: inout DatagramBatch
+  ) {
+    var calls = 0
+    while calls < Self.receivesPerTurn, mediaReadable || controlReadable {
+      if mediaReadable {
+        let received = ports.media.receive(into: &ingress, pool: &worker.pool)
+        mediaReadable = received.more
+        note(received, &worker)
+      }
+      if controlReadable {
+        let received = ports.control.receive(into: &ingress, pool: &worker.pool)
+        controlReadable = received.more
+        note(received, &worker)
+      }
+      calls += 1
+    }
+    if ingress.count > 0 { worker.receive(&ingress, now: now, into: &egress) }
+  }
+
+  private func note(_ received: DatagramSocket.Received, _ worker: inout MediaWorker) {
+    if received.truncated > 0 { worker.countDrops(.tooLong, received.truncated) }
+    if received.exhausted > 0 { worker.countDrops(.poolExhausted, received.exhausted) }
+  }
+
+  private func perform(_ worker: inout MediaWorker, now: Instant, _ egress: inout DatagramBatch) {
+    while worker.acceptsCommand, let command = shared.commands.pop() {
+      worker.handle(command, now: now, into: &egress)
+      if egress.count > egress.capacity / 2 { flush(&worker, now: now, &egress) }
+    }
+  }
+
+  private func advance(_ worker: inout MediaWorker, now: Instant, _ egress: inout DatagramBatch) {
+    repeat {
+      worker.advance(to: now, into: &egress)
+      flush(&worker, now: now, &egress)
+    } while worker.nextDeadline <= now && blockedSince == nil
+  }
+
+  private func flush(_ worker: inout MediaWorker, now: Instant, _ egress: inout DatagramBatch) {
+    guard egress.count > 0 else { return }
+    let sent = ports.send(&egress, pool: &worker.pool)
+    if sent.failed > 0 { worker.countDrops(.sendFailed, sent.failed) }
+    if !sent.blocked {
+      if blockedSince != nil { watchWritable(false) }
+      blockedSince = nil
+    } else if let since = blockedSince {
+      guard now - since > Self.blockedLimit else { return }
+      worker.countDrops(.sendFailed, egress.count)
+      for index in 0..<egress.count { worker.pool.give(egress[index].buffer) }
+      egress.removeAll()
+      blockedSince = now
+    } else {
+      blockedSince = now
+      watchWritable(true)
+    }
+  }
+
+  private func watchWritable(_ watch: Bool) {
+    poll.watchWritable(ports.media.descriptor, token: Self.mediaToken, watch)
+    poll.watchWritable(ports.control.descriptor, token: Self.controlToken, watch)
+  }
+
+  private func tell(_ worker: inout MediaWorker) {
+    var told = false
+    while let event = waitingEvent ?? worker.takeEvent() {
+      guard shared.events.push(event) else {
+        waitingEvent = event
+        break
+      }
+      waitingEvent = nil
+      told = true
+    }
+    if told { shared.eventsReady.wake() }
+  }
+
+  private func wait(for worker: inout MediaWorker, since now: Instant, _ egress: inout DatagramBatch) {
+    var deadline = worker.nextDeadline
+    if blockedSince != nil { deadline = now + .milliseconds(1) }  // or when the socket can be written
+    if waitingEvent != nil { deadline = min(deadline, now + .milliseconds(1)) }
+    if mediaReadable || controlReadable { deadline = now }
+    shared.commandsReady.prepareToWait()
+    // Whoever pushed before the flag was set may not have seen it: look once more.
+    if worker.acceptsCommand, let command = shared.commands.pop() {
+      worker.handle(command, now: now, into: &egress)
+      deadline = now
+    }
+    if shared.isStopping.load(ordering: .acquiring) { deadline = now }
+    let ready = poll.wait(timeout: max(.zero, deadline - now))
+    shared.commandsReady.finishWait()
+    mediaReadable = mediaReadable || ready.isReadable(Self.mediaToken)
+    controlReadable = controlReadable || ready.isReadable(Self.controlToken)
+  }
+}
