@@ -13,16 +13,17 @@ struct HeaderNameTable: Sendable {
     var length = 0
     var first: UInt64 = 0
     var last: UInt64 = 0
-    /// Lower-case name, for those over 16 letters, whose middle the two words do not cover.
-    var name: [UInt8] = []
   }
 
   private let slots: [Slot]
+  /// Lower-case names by slot, for those over 16 letters, whose middle the two words do not cover.
+  private let letters: [[UInt8]]
   private let longNames: [String]
   private static let slotCount = 512
 
   private init() {
     var slots = [Slot](repeating: Slot(), count: Self.slotCount)
+    var letters = [[UInt8]](repeating: [], count: Self.slotCount)
     var longNames = [String](repeating: "", count: SIPHeaderName.Known.allCases.count)
     for (known, long, compact) in Self.names {
       longNames[Int(known.rawValue)] = long
@@ -32,10 +33,12 @@ struct HeaderNameTable: Sendable {
         let (first, last) = Self.words(span, 0, bytes.count)
         var index = Self.hash(first, last, bytes.count)
         while slots[index].length != 0 { index = (index + 1) & (Self.slotCount - 1) }
-        slots[index] = Slot(known: known, length: bytes.count, first: first, last: last, name: bytes)
+        slots[index] = Slot(known: known, length: bytes.count, first: first, last: last)
+        letters[index] = bytes
       }
     }
     self.slots = slots
+    self.letters = letters
     self.longNames = longNames
   }
 
@@ -48,7 +51,7 @@ struct HeaderNameTable: Sendable {
     var index = Self.hash(first, last, count)
     while slots[index].length != 0 {
       if slots[index].first == first, slots[index].last == last, slots[index].length == count,
-        count <= 16 || matches(slots[index].name, bytes, start, count)
+        count <= 16 || matches(letters[index], bytes, start, count)
       {
         return slots[index].known
       }

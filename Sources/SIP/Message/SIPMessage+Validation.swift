@@ -17,8 +17,8 @@ extension SIPMessage {
       for field in fields where field.known == name.known { count += 1 }
       if count > 1 { throw .duplicate(name) }
     }
+    guard contains(.via) else { throw .missing(.via) }
     _ = try vias
-    _ = try topVia
     _ = try from
     _ = try to
     guard contains(.callID) else { throw .missing(.callID) }

@@ -114,7 +114,8 @@ public struct SIPMessageBuilder: Sendable {
     Self.append(startLine, to: &bytes)
     for line in lines {
       bytes += line.name.name.utf8
-      bytes += [UInt8(ascii: ":"), 32]
+      bytes.append(UInt8(ascii: ":"))
+      bytes.append(32)
       Self.append(line.value, to: &bytes)
     }
     bytes += "Content-Length: \(body.count)\r\n\r\n".utf8
@@ -123,8 +124,13 @@ public struct SIPMessageBuilder: Sendable {
   }
 
   private static func append(_ text: String, to bytes: inout [UInt8]) {
-    for byte in text.utf8 { bytes.append(byte < 32 && byte != 9 ? 32 : byte) }
-    bytes += [13, 10]
+    if text.utf8.contains(where: { $0 < 32 }) {
+      for byte in text.utf8 { bytes.append(byte < 32 ? 32 : byte) }
+    } else {
+      bytes += text.utf8
+    }
+    bytes.append(13)
+    bytes.append(10)
   }
 }
 

@@ -133,12 +133,14 @@ struct SIPParser {
 
   /// The Content-Length in a head that ends with its empty line, found by the same rules as `index` finds it, so that
   /// the framer and the parser never disagree about where a body ends.
-  static func contentLength(inHead bytes: Span<UInt8>) -> HeadLength {
+  static func contentLength(_ bytes: Span<UInt8>, _ start: Int, _ headEnd: Int) -> HeadLength {
     var found: Int?
-    var line = 0
-    while line < bytes.count {
-      var end = endOfLine(bytes, line)
-      while let next = bytes.uint8(at: end &+ 2), next == 32 || next == 9, line > 0 { end = endOfLine(bytes, end &+ 2) }
+    var line = endOfLine(bytes, start, headEnd) &+ 2
+    while line < headEnd {
+      var end = endOfLine(bytes, line, headEnd)
+      while let next = bytes.uint8(at: end &+ 2), next == 32 || next == 9, end &+ 2 < headEnd {
+        end = endOfLine(bytes, end &+ 2, headEnd)
+      }
       if let letter = bytes.uint8(at: line), letter | 0x20 == UInt8(ascii: "c") || letter | 0x20 == UInt8(ascii: "l") {
         var position = line
         while let byte = bytes.uint8(at: position), ASCII.token.contains(byte) { position &+= 1 }
@@ -156,11 +158,11 @@ struct SIPParser {
     return found.map(HeadLength.value) ?? .none
   }
 
-  private static func endOfLine(_ bytes: Span<UInt8>, _ start: Int) -> Int {
+  private static func endOfLine(_ bytes: Span<UInt8>, _ start: Int, _ headEnd: Int) -> Int {
     var position = start
     while true {
       position = ASCII.firstControl(bytes, from: position)
-      if position >= bytes.count { return bytes.count }
+      if position >= headEnd { return headEnd }
       if bytes.uint8(at: position) == 13, bytes.uint8(at: position &+ 1) == 10 { return position }
       position &+= 1
     }

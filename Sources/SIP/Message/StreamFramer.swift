@@ -48,17 +48,18 @@ public struct StreamFramer: Sendable {
   /// Bytes kept for a message that is not complete.
   public var bufferedByteCount: Int { buffer.count - start }
 
-  public mutating func append(_ bytes: [UInt8]) { append(bytes.span) }
-
-  public mutating func append(_ bytes: Span<UInt8>) {
+  public mutating func append(_ bytes: [UInt8]) {
     guard failure == nil else { return }
     guard bufferedByteCount + bytes.count <= SIPLimits.streamBufferBytes else {
       fail(.overflow)
       return
     }
     compact()
-    buffer.reserveCapacity(buffer.count + bytes.count)
-    for index in bytes.indices { buffer.append(bytes[index]) }
+    if buffer.isEmpty {
+      buffer = bytes  // mostly one whole message: it is neither copied here nor by `next`
+    } else {
+      buffer += bytes
+    }
   }
 
   /// - Returns: `nil` when more bytes are needed.
@@ -74,10 +75,16 @@ public struct StreamFramer: Sendable {
       expected = try measure(headEnd)
     }
     guard let count = expected, bufferedByteCount >= count else { return nil }
+    expected = nil
+    if start == 0, buffer.count == count {
+      scanned = 0
+      let message = buffer
+      buffer = []
+      return .message(message)
+    }
     let message = Array(buffer[start..<(start + count)])
     start += count
     scanned = start
-    expected = nil
     return .message(message)
   }
 
@@ -142,12 +149,14 @@ public struct StreamFramer: Sendable {
   private mutating func measure(_ headEnd: Int) throws(StreamFramingError) -> Int {
     let headCount = headEnd - start
     guard headCount <= SIPLimits.messageBytes else { throw fail(.headTooLarge) }
-    let head = Array(buffer[start..<headEnd])
-    switch SIPParser.contentLength(inHead: head.span) {
-    case .none: throw fail(.missingContentLength(head: head))
-    case .bad: throw fail(.badContentLength(head: head))
+    let buffer = self.buffer
+    switch SIPParser.contentLength(buffer.span, start, headEnd) {
+    case .none: throw fail(.missingContentLength(head: Array(buffer[start..<headEnd])))
+    case .bad: throw fail(.badContentLength(head: Array(buffer[start..<headEnd])))
     case .value(let length):
-      guard length <= SIPLimits.messageBytes - headCount else { throw fail(.messageTooLarge(head: head)) }
+      guard length <= SIPLimits.messageBytes - headCount else {
+        throw fail(.messageTooLarge(head: Array(buffer[start..<headEnd])))
+      }
       return headCount + length
     }
   }

@@ -11,18 +11,23 @@ import Primitives
 ///
 /// The RFC's picture has no `cancelling`: it is proceeding with the time limit of §9.1. A connection that fails while
 /// proceeding ends the transaction at once, where the RFC would wait for ever.
-struct InviteClientTransaction: Sendable {
-  enum State: Hashable, Sendable {
+package struct InviteClientTransaction: Sendable {
+  package enum State: Hashable, Sendable {
     case initial
     case calling(interval: Interval)
     case proceeding, cancelling, accepted, completed, terminated
   }
 
-  private(set) var state = State.initial
+  package private(set) var state = State.initial
   let isReliable: Bool
   let timers: TransactionTimers
 
-  mutating func handle(_ input: ClientTransactionInput, into actions: inout [TransactionAction]) {
+  package init(isReliable: Bool, timers: TransactionTimers = TransactionTimers()) {
+    self.isReliable = isReliable
+    self.timers = timers
+  }
+
+  package mutating func handle(_ input: ClientTransactionInput, into actions: inout [TransactionAction]) {
     state = next(input, &actions)  // the only assignment to `state`
   }
 

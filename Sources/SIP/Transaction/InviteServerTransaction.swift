@@ -9,8 +9,8 @@ import Primitives
 ///                            └──H──▶ terminated, no ACK
 ///
 /// A transport failure is reported and changes no state (RFC 6026): the ACK or a new INVITE may still come.
-struct InviteServerTransaction: Sendable {
-  enum State: Hashable, Sendable {
+package struct InviteServerTransaction: Sendable {
+  package enum State: Hashable, Sendable {
     case initial
     /// - Parameter isAnswered: a provisional response was sent, so that a repeated INVITE gets it again.
     case proceeding(isAnswered: Bool)
@@ -19,11 +19,16 @@ struct InviteServerTransaction: Sendable {
     case confirmed, terminated
   }
 
-  private(set) var state = State.initial
+  package private(set) var state = State.initial
   let isReliable: Bool
   let timers: TransactionTimers
 
-  mutating func handle(_ input: ServerTransactionInput, into actions: inout [TransactionAction]) {
+  package init(isReliable: Bool, timers: TransactionTimers = TransactionTimers()) {
+    self.isReliable = isReliable
+    self.timers = timers
+  }
+
+  package mutating func handle(_ input: ServerTransactionInput, into actions: inout [TransactionAction]) {
     state = next(input, &actions)  // the only assignment to `state`
   }
 

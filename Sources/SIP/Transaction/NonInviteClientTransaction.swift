@@ -7,18 +7,23 @@ import Primitives
 ///       │ E: again       │ E: again every T2
 ///       ├──200…699───────────────────────────▶ completed
 ///       └──F, transport──┴──▶ terminated
-struct NonInviteClientTransaction: Sendable {
-  enum State: Hashable, Sendable {
+package struct NonInviteClientTransaction: Sendable {
+  package enum State: Hashable, Sendable {
     case initial
     case trying(interval: Interval)
     case proceeding, completed, terminated
   }
 
-  private(set) var state = State.initial
+  package private(set) var state = State.initial
   let isReliable: Bool
   let timers: TransactionTimers
 
-  mutating func handle(_ input: ClientTransactionInput, into actions: inout [TransactionAction]) {
+  package init(isReliable: Bool, timers: TransactionTimers = TransactionTimers()) {
+    self.isReliable = isReliable
+    self.timers = timers
+  }
+
+  package mutating func handle(_ input: ClientTransactionInput, into actions: inout [TransactionAction]) {
     state = next(input, &actions)  // the only assignment to `state`
   }
 

@@ -7,16 +7,21 @@ import Primitives
 ///       └──200…699──▶ completed
 ///
 /// A transport failure ends it in any state.
-struct NonInviteServerTransaction: Sendable {
-  enum State: Hashable, Sendable {
+package struct NonInviteServerTransaction: Sendable {
+  package enum State: Hashable, Sendable {
     case initial, trying, proceeding, completed, terminated
   }
 
-  private(set) var state = State.initial
+  package private(set) var state = State.initial
   let isReliable: Bool
   let timers: TransactionTimers
 
-  mutating func handle(_ input: ServerTransactionInput, into actions: inout [TransactionAction]) {
+  package init(isReliable: Bool, timers: TransactionTimers = TransactionTimers()) {
+    self.isReliable = isReliable
+    self.timers = timers
+  }
+
+  package mutating func handle(_ input: ServerTransactionInput, into actions: inout [TransactionAction]) {
     state = next(input, &actions)  // the only assignment to `state`
   }
 

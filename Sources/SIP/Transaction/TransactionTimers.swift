@@ -47,7 +47,7 @@ public enum TransactionFailure: Error, Hashable, Sendable {
 }
 
 /// What a client transaction is told.
-enum ClientTransactionInput: Hashable, Sendable {
+package enum ClientTransactionInput: Hashable, Sendable {
   case begin
   case provisional, success, failure
   /// CANCEL was sent: no final response within 64·T1 ends the transaction (RFC 3261 §9.1).
@@ -55,13 +55,13 @@ enum ClientTransactionInput: Hashable, Sendable {
   case timer(TransactionTimer)
   case transportFailed
 
-  init(status: Int) {
+  package init(status: Int) {
     self = status < 200 ? .provisional : status < 300 ? .success : .failure
   }
 }
 
 /// What a server transaction is told: by the network, then by the transaction user.
-enum ServerTransactionInput: Hashable, Sendable {
+package enum ServerTransactionInput: Hashable, Sendable {
   case begin
   /// The request again.
   case request
@@ -70,13 +70,13 @@ enum ServerTransactionInput: Hashable, Sendable {
   case timer(TransactionTimer)
   case transportFailed
 
-  init(status: Int) {
+  package init(status: Int) {
     self = status < 200 ? .provisional : status < 300 ? .success : .failure
   }
 }
 
 /// What a transaction wants done.
-enum TransactionAction: Hashable, Sendable {
+package enum TransactionAction: Hashable, Sendable {
   case transmitRequest, transmitACK, transmitTrying
   /// The last response given by the transaction user.
   case transmitResponse
