@@ -27,6 +27,9 @@ public enum ConferencingError: Error, Hashable, Sendable {
   /// The request's own body is unreadable.
   case badDocument
   case unsupportedCommand
+  /// The media host declined a command.
+  /// - Parameter reason: its C3P reason.
+  case refusedCommand(String?)
   /// The command names a participant who is not here.
   case participantDoesNotExist
   /// A media type of the request that nothing here reads; the ones that are read go into Accept.
@@ -44,6 +47,21 @@ public enum ConferencingError: Error, Hashable, Sendable {
   case refusedOffer(status: Int, warning: String?)
   case methodNotAllowed
   case notBuilt
+
+  /// What a media host's refusal means to the joiner (PROTOCOLS P7).
+  ///
+  /// - Parameter warning: the Warning header of the refusal.
+  public init(serverStatus status: Int, warning: String?) {
+    self =
+      switch status {
+      case 415, 488, 606: .mediaNotSupported(warning: warning)
+      case 404, 410, 481: .serverForgotConference
+      case 408: .serverUnreachable
+      case 486, 600: .serverBusy(status: 486)
+      case 400, 413, 420: .badServerAnswer
+      default: .serverBusy(status: status)
+      }
+  }
 
   /// What the asker gets to hear.
   public struct Answer: Hashable, Sendable {
@@ -91,6 +109,7 @@ public enum ConferencingError: Error, Hashable, Sendable {
     case .badServerAnswer: Answer(status: 502)
     case .badDocument: Answer(status: 400, phrase: "Unreadable Document", diagnostics: 3006)
     case .unsupportedCommand: Answer(status: 603, c3pReason: "notSupported", diagnostics: 3004)
+    case .refusedCommand(let reason): Answer(status: 603, c3pReason: reason ?? "otherFailure")
     case .participantDoesNotExist: Answer(status: 603, c3pReason: "endpointDoesNotExist", diagnostics: 3009)
     case .unsupportedBody: Answer(status: 415)
     case .notAcceptable: Answer(status: 406)
@@ -123,6 +142,7 @@ public enum ConferencingError: Error, Hashable, Sendable {
     case .badServerAnswer: "bad-server-answer"
     case .badDocument: "bad-document"
     case .unsupportedCommand: "unsupported-command"
+    case .refusedCommand: "refused-command"
     case .participantDoesNotExist: "participant-does-not-exist"
     case .unsupportedBody: "unsupported-body"
     case .notAcceptable: "not-acceptable"
@@ -142,7 +162,8 @@ public enum ConferencingError: Error, Hashable, Sendable {
     switch self {
     case .serverUnreachable, .serverBusy, .serverForgotConference, .badServerAnswer: true
     case .conferenceDoesNotExist, .locked, .notAuthorized, .conferenceFull, .overloaded, .noServerRegistered,
-      .noServerAvailable, .mediaNotSupported, .badDocument, .unsupportedCommand, .participantDoesNotExist,
+      .noServerAvailable, .mediaNotSupported, .badDocument, .unsupportedCommand, .refusedCommand,
+      .participantDoesNotExist,
       .unsupportedBody, .notAcceptable, .unknownEventPackage, .intervalTooBrief, .publicationUnknown, .badRequest,
       .offerPending, .refusedOffer, .methodNotAllowed, .notBuilt:
       false

@@ -83,6 +83,8 @@ public enum ServerDownCause: String, Hashable, Sendable {
   /// Its connection broke and it did not answer OPTIONS.
   case transportLost = "transport-lost"
   case unregistered
+  /// It registered as another process: what it carried is gone.
+  case restarted
   /// It reported itself as not in service.
   case reportedDown = "reported-down"
 }

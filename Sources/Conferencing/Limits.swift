@@ -13,6 +13,8 @@ public enum Limits {
   public static let rosterTombstones = 512
   /// Media of one endpoint that the roster keeps, as the media host reports them.
   public static let mediaPerEndpoint = 16
+  /// Telephone keys of one report that are told one by one.
+  public static let digitsPerReport = 32
   /// Media hosts tried for one meeting before its callers are refused.
   public static let serverAttempts = 3
   /// Registered media hosts.
@@ -31,7 +33,7 @@ public enum Limits {
   /// A media host promised to a joiner keeps the promise this long (PROTOCOLS P3: a lease of 30 s).
   public static let leaseDuration = Interval.seconds(30)
   /// Shortest and longest time a media host's registration is granted for.
-  public static let registrationMinimumSeconds = 30
+  public static let registrationMinimumSeconds = 10
   public static let registrationMaximumSeconds = 3_600
   /// Shortest and longest life of one load report: it is published every 5 s, and three missing reports are a failure.
   public static let loadMinimumSeconds = 3

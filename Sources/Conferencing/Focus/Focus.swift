@@ -32,16 +32,13 @@ public struct Focus: Sendable {
   }
 
   public struct Participant: Hashable, Sendable {
-    public enum Phase: Hashable, Sendable {
-      case waiting(until: Instant)
-      case joining(until: Instant)
-      case joined
-    }
+    public enum Phase: Hashable, Sendable { case waiting, joining, joined }
     public let id: ParticipantID
     public let joiner: Joiner
     /// Unique in the conference; the server reports by it.
     public let endpointEntity: String
     public internal(set) var phase: Phase
+    var digitTotal = 0
   }
 
   public let name: ConferenceName
@@ -52,6 +49,8 @@ public struct Focus: Sendable {
   public private(set) var roster = Roster()
   public private(set) var participants: [ParticipantID: Participant] = [:]
   private var byEndpoint: [String: ParticipantID] = [:]
+  /// Of those who are not in yet.
+  private var deadlines: [ParticipantID: Instant] = [:]
 
   public init(name: ConferenceName, entity: String, policy: FocusPolicy) {
     self.name = name
@@ -66,12 +65,8 @@ public struct Focus: Sendable {
   }
 
   public mutating func advance(to now: Instant, into outputs: inout [FocusOutput]) {
-    for participant in participants.values.sorted(by: { $0.id < $1.id }) {
-      switch participant.phase {
-      case .waiting(let until) where until <= now, .joining(let until) where until <= now:
-        refuse(participant.id, .serverUnreachable, now, &outputs)
-      case .waiting, .joining, .joined: break
-      }
+    for id in deadlines.keys.sorted() where deadlines[id] ?? .never <= now {
+      refuse(id, .serverUnreachable, now, &outputs)
     }
     switch state {
     case .grace(_, let until) where until <= now: state = end(.deserted, now, &outputs)
@@ -84,12 +79,7 @@ public struct Focus: Sendable {
   public var nextDeadline: Instant {
     var deadline = Instant.never
     if case .grace(_, let until) = state { deadline = until }
-    for participant in participants.values {
-      switch participant.phase {
-      case .waiting(let until), .joining(let until): deadline = min(deadline, until)
-      case .joined: break
-      }
-    }
+    for until in deadlines.values { deadline = min(deadline, until) }
     return deadline
   }
 
@@ -124,7 +114,8 @@ public struct Focus: Sendable {
     case (.activating(let excluded), .serverLost(let server)):
       return retry(excluded, server, .serverUnreachable, now, &outputs)
     // The leg that speaks was suspended with its server, or the server with its reports was given up.
-    case (.activating, .legAnswered), (.activating, .legRefused), (.activating, .reported): return state
+    case (.activating, .legAnswered), (.activating, .legRefused), (.activating, .legEnded), (.activating, .reported):
+      return state
 
     case (.active(let server), .serverLost(let lost)), (.grace(let server, _), .serverLost(let lost)):
       return server == lost ? loseServer(server, .serverUnreachable, now, &outputs) : state
@@ -133,13 +124,14 @@ public struct Focus: Sendable {
       return state
     case (.active(let server), .legRefused(let id, let error)):
       return legRefused(id, error, by: server, now, &outputs)
+    case (.active, .legEnded(let id, let cause)): return legEnded(id, cause, now, &outputs)
     case (.active(let server), .reported(let reporter, let endpoints)):
       return server == reporter ? merge(endpoints, now, &outputs) : state
     // A second `serverReady` or a late refusal is of an attempt that was given up.
     case (.active, .serverReady), (.active, .serverRefused), (.grace, .serverReady), (.grace, .serverRefused):
       return state
     // Nobody is here whose leg or endpoint it could be.
-    case (.grace, .legAnswered), (.grace, .legRefused), (.grace, .reported): return state
+    case (.grace, .legAnswered), (.grace, .legRefused), (.grace, .legEnded), (.grace, .reported): return state
     }
   }
 
@@ -159,18 +151,18 @@ public struct Focus: Sendable {
       outputs.append(.record(.participantRefused(name, id, user: joiner.userEntity, cause: .refused(error), at: now)))
       return state
     }
-    let until = now + policy.joinTimeout
     let isFirst = participants.isEmpty
     let endpoint = Self.endpointEntity(of: joiner, id)
-    var participant = Participant(id: id, joiner: joiner, endpointEntity: endpoint, phase: .waiting(until: until))
+    var participant = Participant(id: id, joiner: joiner, endpointEntity: endpoint, phase: .waiting)
     byEndpoint[endpoint] = id
+    deadlines[id] = now + policy.joinTimeout
     let next: State
     switch state {
     case .activating(let excluded):
       if isFirst { outputs.append(.provision(excluding: excluded)) }
       next = state
     case .active(let server), .grace(let server, _):
-      participant.phase = .joining(until: until)
+      participant.phase = .joining
       outputs.append(.openLeg(id))
       next = .active(server)
     case .ended: next = state
@@ -205,8 +197,8 @@ public struct Focus: Sendable {
     outputs.append(.record(.conferencePlaced(name, server: server, at: now)))
     outputs.append(.log(ConferencingLogEvent(.conferencePlaced(server), conference: name)))
     for id in participants.keys.sorted() {
-      guard case .waiting(let until) = participants[id]?.phase else { continue }
-      participants[id]?.phase = .joining(until: until)
+      guard participants[id]?.phase == .waiting else { continue }
+      participants[id]?.phase = .joining
       outputs.append(.openLeg(id))
     }
     return .active(server)
@@ -238,9 +230,9 @@ public struct Focus: Sendable {
     for participant in participants.values.sorted(by: { $0.id < $1.id }) {
       switch participant.phase {
       case .waiting: break
-      case .joining(let until):
+      case .joining:
         outputs.append(.suspendLeg(participant.id))
-        participants[participant.id]?.phase = .waiting(until: until)
+        participants[participant.id]?.phase = .waiting
       case .joined:
         outputs.append(.dismiss(participant.id, .serverLost))
         forget(participant.id, .serverLost, now, &outputs)
@@ -256,7 +248,7 @@ public struct Focus: Sendable {
     _ id: ParticipantID, _ error: ConferencingError, by server: ConferencingServerID, _ now: Instant,
     _ outputs: inout [FocusOutput]
   ) -> State {
-    guard let participant = participants[id], case .joining = participant.phase else { return state }
+    guard participants[id]?.phase == .joining else { return state }
     if error == .serverForgotConference { return loseServer(server, error, now, &outputs) }
     // A meeting has one server: it moves to another one only while nobody is in.
     let isMovable = !participants.values.contains { $0.phase == .joined }
@@ -265,11 +257,25 @@ public struct Focus: Sendable {
     return afterDeparture(now, &outputs)
   }
 
+  private mutating func legEnded(
+    _ id: ParticipantID, _ cause: LeaveCause, _ now: Instant, _ outputs: inout [FocusOutput]
+  ) -> State {
+    guard let participant = participants[id] else { return state }
+    if participant.phase == .joined {
+      outputs.append(.dismiss(id, cause))
+      forget(id, cause, now, &outputs)
+    } else {
+      refuse(id, .serverUnreachable, now, &outputs)
+    }
+    return afterDeparture(now, &outputs)
+  }
+
   private mutating func admit(
     _ id: ParticipantID, _ media: [RosterMedium], _ now: Instant, _ outputs: inout [FocusOutput]
   ) {
-    guard let participant = participants[id], case .joining = participant.phase else { return }
+    guard let participant = participants[id], participant.phase == .joining else { return }
     participants[id]?.phase = .joined
+    deadlines[id] = nil
     let endpoint = RosterEndpoint(
       entity: participant.endpointEntity, participant: id, media: Array(media.prefix(Limits.mediaPerEndpoint)))
     roster.add(endpoint, of: participant.joiner, role: "attendee")
@@ -288,14 +294,25 @@ public struct Focus: Sendable {
     var changed = false
     for report in reports {
       guard let id = byEndpoint[report.endpointEntity], participants[id]?.phase == .joined else { continue }
+      let known = participants[id]?.digitTotal ?? 0
+      if report.digitTotal > known {
+        for _ in 0..<min(report.digitTotal &- known, Limits.digitsPerReport) {
+          outputs.append(.log(ConferencingLogEvent(.digit, conference: name, leg: id)))
+        }
+        participants[id]?.digitTotal = report.digitTotal
+      }
       if report.status == .disconnected {
-        outputs.append(.dismiss(id, .mediaTimeout))
-        forget(id, .mediaTimeout, now, &outputs)
+        outputs.append(.dismiss(id, report.cause))
+        forget(id, report.cause, now, &outputs)
         continue
       }
       let hasChanged = roster.modify(id) { endpoint in
         if let status = report.status { endpoint.status = status }
-        if let media = report.media { endpoint.media = Array(media.prefix(Limits.mediaPerEndpoint)) }
+        if report.isPartial {
+          for medium in report.media { endpoint.merge(medium) }
+        } else {
+          endpoint.media = Array(report.media.prefix(Limits.mediaPerEndpoint))
+        }
       }
       changed = changed || hasChanged
     }
@@ -318,17 +335,12 @@ public struct Focus: Sendable {
   ) {
     guard let participant = participants.removeValue(forKey: id) else { return }
     byEndpoint[participant.endpointEntity] = nil
+    deadlines[id] = nil
     let user = participant.joiner.userEntity
     guard participant.phase == .joined else {
       outputs.append(.record(.participantRefused(name, id, user: user, cause: cause, at: now)))
       return
     }
-    // Watchers who are told of each change see why before they see the user go (PROTOCOLS §5.7).
-    _ = roster.modify(id) { endpoint in
-      endpoint.status = .disconnected
-      endpoint.disconnectionMethod = cause.disconnectionMethod
-    }
-    outputs.append(.rosterChanged)
     roster.remove(id)
     outputs.append(.record(.participantLeft(name, id, user: user, cause: cause, at: now)))
     outputs.append(

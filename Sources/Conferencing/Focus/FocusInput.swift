@@ -21,13 +21,21 @@ public struct Joiner: Hashable, Sendable {
 public struct EndpointReport: Hashable, Sendable {
   public var endpointEntity: String
   public var status: RosterEndpoint.Status?
-  /// `nil`: nothing said; the media stay as they are.
-  public var media: [RosterMedium]?
+  /// Why, when `status` is `disconnected`.
+  public var cause = LeaveCause.closedByServer
+  public var media: [RosterMedium]
+  /// The media are those that changed; otherwise they are all.
+  public var isPartial: Bool
+  /// Telephone keys heard in all; how many, not which.
+  public var digitTotal = 0
 
-  public init(endpointEntity: String, status: RosterEndpoint.Status? = nil, media: [RosterMedium]? = nil) {
+  public init(
+    endpointEntity: String, status: RosterEndpoint.Status? = nil, media: [RosterMedium] = [], isPartial: Bool = true
+  ) {
     self.endpointEntity = endpointEntity
     self.status = status
     self.media = media
+    self.isPartial = isPartial
   }
 }
 
@@ -44,6 +52,8 @@ public enum FocusInput: Hashable, Sendable {
   /// The server made the participant's leg.
   case legAnswered(ParticipantID, media: [RosterMedium])
   case legRefused(ParticipantID, ConferencingError)
+  /// The server closed the leg, or the leg's two sides could not go on together.
+  case legEnded(ParticipantID, LeaveCause)
   /// The server reports endpoints.
   case reported(ConferencingServerID, [EndpointReport])
   case lock(Bool)

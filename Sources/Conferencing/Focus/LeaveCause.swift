@@ -52,13 +52,4 @@ public enum LeaveCause: Hashable, Sendable {
     case .unreachable: "SIP;cause=408;text=\"no acknowledgement\""
     }
   }
-
-  /// The word of RFC 4575 §5.7.5.
-  public var disconnectionMethod: String {
-    switch self {
-    case .departed, .cancelled: "departed"
-    case .ejected, .conferenceEnded: "booted"
-    case .mediaTimeout, .closedByServer, .serverLost, .sessionExpired, .unreachable, .refused: "failed"
-    }
-  }
 }

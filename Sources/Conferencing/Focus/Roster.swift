@@ -10,11 +10,11 @@ public struct RosterMedium: Hashable, Sendable {
   public var type: String
   public var label: String?
   /// The SSRC that the server hears.
-  public var sourceID: String?
+  public var sourceID: UInt32?
   public var direction: Direction?
 
   public init(
-    id: String, type: String, label: String? = nil, sourceID: String? = nil, direction: Direction? = nil
+    id: String, type: String, label: String? = nil, sourceID: UInt32? = nil, direction: Direction? = nil
   ) {
     self.id = id
     self.type = type
@@ -41,18 +41,24 @@ public struct RosterEndpoint: Hashable, Sendable {
   public var participant: ParticipantID
   public var status: Status
   public var media: [RosterMedium]
-  /// RFC 4575 §5.7.5; only while `status` is `disconnected`.
-  public var disconnectionMethod: String?
 
   public init(
-    entity: String, participant: ParticipantID, status: Status = .pending, media: [RosterMedium] = [],
-    disconnectionMethod: String? = nil
+    entity: String, participant: ParticipantID, status: Status = .pending, media: [RosterMedium] = []
   ) {
     self.entity = entity
     self.participant = participant
     self.status = status
     self.media = media
-    self.disconnectionMethod = disconnectionMethod
+  }
+}
+
+extension RosterEndpoint {
+  mutating func merge(_ medium: RosterMedium) {
+    if let index = media.firstIndex(where: { $0.id == medium.id }) {
+      media[index] = medium
+    } else if media.count < Limits.mediaPerEndpoint {
+      media.append(medium)
+    }
   }
 }
 

@@ -39,8 +39,8 @@ public struct ConferencingServer: Sendable {
   public let id: ConferencingServerID
   /// Where to send to: `sip:av@host:port;transport=tcp`.
   public internal(set) var contact: String
-  /// The flow that it registered over (RFC 5626).
-  public internal(set) var flow: SIPFlow
+  /// The flow that it registered over (RFC 5626); `nil` once that is gone: `contact` says where to connect.
+  public internal(set) var flow: SIPFlow?
   public internal(set) var types: Set<ConferencingServerType>
   public internal(set) var state = State.registered
   public internal(set) var load = ServerLoad(activeLegs: 0, availableLegs: 0)
@@ -49,7 +49,7 @@ public struct ConferencingServer: Sendable {
   var leases: [Lease] = []
 
   init(
-    id: ConferencingServerID, contact: String, flow: SIPFlow, types: Set<ConferencingServerType>,
+    id: ConferencingServerID, contact: String, flow: SIPFlow?, types: Set<ConferencingServerType>,
     registrationExpires: Instant
   ) {
     self.id = id

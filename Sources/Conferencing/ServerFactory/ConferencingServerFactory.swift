@@ -31,7 +31,7 @@ public struct ConferencingServerFactory: Sendable {
 
   /// - Throws: `.overloaded` when the table is full.
   public mutating func register(
-    _ id: ConferencingServerID, contact: String, flow: SIPFlow, types: Set<ConferencingServerType>, expires: Instant
+    _ id: ConferencingServerID, contact: String, flow: SIPFlow?, types: Set<ConferencingServerType>, expires: Instant
   ) throws(ConferencingError) {
     if var server = servers[id] {
       server.contact = contact
@@ -83,6 +83,9 @@ public struct ConferencingServerFactory: Sendable {
   public mutating func prolongReport(from id: ConferencingServerID, expires: Instant) {
     servers[id]?.loadExpires = expires
   }
+
+  /// The connection that it registered over is gone; it may still be reached at its contact.
+  public mutating func forgetFlow(of id: ConferencingServerID) { servers[id]?.flow = nil }
 
   /// The host is not to be reached.
   public mutating func markDown(
