@@ -23,6 +23,6 @@ public enum SIPLimits {
   public static let serverTransactions = 20_000
   /// Client transactions at once; the next request is not sent.
   public static let clientTransactions = 20_000
-  /// Responses kept for repetition, bytes of all server transactions together.
+  /// Responses kept for repetition and keys, bytes of all server transactions together.
   public static let keptResponseBytes = 64 << 20
 }

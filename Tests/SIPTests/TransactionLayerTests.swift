@@ -479,6 +479,30 @@ struct TransactionLayerServerTests {
     #expect(sent[0].first(.retryAfter) == "10" && bench.layer.counters.refusedRequests == 2)
   }
 
+  @Test("kept bytes are limited as well, and freed with their transactions")
+  func keptBytes() throws {
+    var configuration = TransactionConfiguration()
+    configuration.keptResponseBytes = 8_000
+    var bench = Bench(configuration)
+    for number in 0..<3 {
+      try bench.receive(
+        Sample.request(
+          "OPTIONS", branch: "z9hG4bK\(number)" + String(repeating: "x", count: 4_000), callID: "\(number)"))
+    }
+    #expect(bench.outputs.map(bench.kind) == ["request OPTIONS", "request OPTIONS", "transmit 503"])
+
+    for output in bench.take() {
+      guard case .request(let request) = output else { continue }
+      let response = SIPMessageBuilder.response(to: request.message, from: request.flow, status: 200)
+      bench.layer.respond(request.transaction, with: response, now: bench.now, into: &bench.outputs)
+    }
+    bench.run(until: 33_000)
+    bench.outputs = []
+    try bench.receive(Sample.request("OPTIONS", branch: "z9hG4bK9"))
+
+    #expect(bench.kinds() == ["request OPTIONS"])
+  }
+
   @Test("10,000 transactions: every timer fires, the table is empty afterwards")
   func many() throws {
     var bench = Bench()

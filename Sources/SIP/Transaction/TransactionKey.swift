@@ -27,6 +27,8 @@ struct ServerTransactionKey: Hashable, Sendable {
     branch = via.branch ?? ""
     sentBy = via.sentBy
   }
+
+  var byteCount: Int { branch.utf8.count + sentBy.utf8.count }
 }
 
 /// Matches a response to its client transaction. The branch is our own and random, so sent-by adds nothing.
@@ -50,4 +52,6 @@ struct MergeKey: Hashable, Sendable {
     callID = request.callID
     self.cseq = cseq
   }
+
+  var byteCount: Int { fromTag.utf8.count + callID.utf8.count }
 }

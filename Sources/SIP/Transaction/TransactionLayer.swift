@@ -7,7 +7,8 @@ public enum TransactionOutput: Sendable {
   case transmit([UInt8], SIPFlow)
   /// A new request: `respond` to it.
   case request(IncomingRequest)
-  /// An ACK for a 2xx. The transaction is there only for an RFC 2543 peer, whose ACK still matches its INVITE.
+  /// An ACK for a 2xx, or one whose INVITE is long over. The transaction is there only for an RFC 2543 peer, whose ACK
+  /// still matches its INVITE.
   case ack(SIPMessage, SIPFlow, TransactionID?)
   /// A response to a request that was sent here, 100 included; each repetition of a 2xx to INVITE for 64·T1.
   case response(TransactionID, SIPMessage, SIPFlow)
@@ -37,7 +38,7 @@ public struct TransactionConfiguration: Sendable {
   public var advertisedHost: String?
   public var serverTransactions = SIPLimits.serverTransactions
   public var clientTransactions = SIPLimits.clientTransactions
-  /// Bytes of responses kept for repetition; over this a new request is answered 503.
+  /// Bytes of responses and keys kept; over this a new request is answered 503.
   public var keptResponseBytes = SIPLimits.keptResponseBytes
   /// Retry-After of those 503s.
   public var retryAfterSeconds = 10

@@ -34,6 +34,8 @@ struct TransactionTable: Sendable {
     var alternative: SIPFlow?
     /// Of a server: the last response.
     var kept: [UInt8] = []
+    /// Of a server: what its keys hold of the request, which a stranger may have made long.
+    var keyBytes = 0
     /// Of an INVITE client that was refused.
     var ack: [UInt8] = []
     var pendingCancel: [(SIPHeaderName, String)]?
@@ -123,6 +125,9 @@ struct TransactionTable: Sendable {
         isInternal: false, flow: flow, alternative: alternative))
     servers[key] = slot
     if let merge, !isMerged { merges[merge] = slot }
+    let keyBytes = key.byteCount + (isMerged ? 0 : merge?.byteCount ?? 0)
+    slots[slot]?.keyBytes = keyBytes
+    keptBytes += keyBytes
     return slot
   }
 
@@ -154,7 +159,7 @@ struct TransactionTable: Sendable {
     case .client(let key): clients[key] = nil
     }
     if let merge = entry.merge { merges[merge] = nil }
-    keptBytes -= entry.kept.count
+    keptBytes -= entry.kept.count + entry.keyBytes
     deadlines.remove(slot)
     slots[slot] = nil
     generations[slot] &+= 1
