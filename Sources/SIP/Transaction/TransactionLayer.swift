@@ -2,66 +2,6 @@
 //  Walk: SIPMessage.validate → TransactionLayer.receive → UserAgent
 import Primitives
 
-/// What a `TransactionLayer` puts out, to be handled in order.
-public enum TransactionOutput: Sendable {
-  case transmit([UInt8], SIPFlow)
-  /// A new request: `respond` to it.
-  case request(IncomingRequest)
-  /// An ACK for a 2xx, or one whose INVITE is long over. The transaction is there only for an RFC 2543 peer, whose ACK
-  /// still matches its INVITE.
-  case ack(SIPMessage, SIPFlow, TransactionID?)
-  /// A response to a request that was sent here, 100 included; each repetition of a 2xx to INVITE for 64·T1.
-  case response(TransactionID, SIPMessage, SIPFlow)
-  /// Of a client: it is over. Of a server: the response may not have arrived (`.transport`), or no ACK came.
-  case failed(TransactionID, TransactionFailure)
-  /// The last word about a transaction.
-  case terminated(TransactionID)
-}
-
-/// A request that made a server transaction.
-public struct IncomingRequest: Sendable {
-  public let transaction: TransactionID
-  public let message: SIPMessage
-  public let flow: SIPFlow
-  /// It came before by another path: answer 482 (RFC 3261 §8.2.2.2).
-  public let isMerged: Bool
-  /// Of a CANCEL: the INVITE transaction that it names; answer 481 when there is none.
-  public let cancels: TransactionID?
-}
-
-public struct TransactionConfiguration: Sendable {
-  public var timers = TransactionTimers()
-  /// The sent-by port per transport, and its host where the address is not the unspecified one. A transport that is
-  /// absent here uses the flow's local address.
-  public var listen: [SIPTransport: SocketAddress] = [:]
-  /// Put in Via in place of any address.
-  public var advertisedHost: String?
-  public var serverTransactions = SIPLimits.serverTransactions
-  public var clientTransactions = SIPLimits.clientTransactions
-  /// Bytes of responses and keys kept; over this a new request is answered 503.
-  public var keptResponseBytes = SIPLimits.keptResponseBytes
-  /// Retry-After of those 503s.
-  public var retryAfterSeconds = 10
-
-  public init() {}
-}
-
-/// Why a request was not sent.
-public enum TransactionRefusal: Error, Hashable, Sendable {
-  /// `clientTransactions` are running.
-  case full
-  /// The builder is not a request with the fields that every request has, or it is an ACK.
-  case invalid(SIPParseError)
-}
-
-/// What a `TransactionLayer` dropped or refused.
-public struct TransactionCounters: Hashable, Sendable {
-  /// Requests answered 503 because a table was full.
-  public var refusedRequests: UInt64 = 0
-  /// Responses without a transaction: late repetitions, or forged.
-  public var strayResponses: UInt64 = 0
-}
-
 /// The four state machines of RFC 3261 §17 with RFC 6026, their table, timers and matching.
 ///
 /// Everything is synchronous and appends to `outputs`. The user:
@@ -80,7 +20,7 @@ public struct TransactionCounters: Hashable, Sendable {
 public struct TransactionLayer: Sendable {
   public let configuration: TransactionConfiguration
   public private(set) var counters = TransactionCounters()
-  var table = TransactionTable()
+  private var table = TransactionTable()
   private var random: RandomSource
   private var actions: [TransactionAction] = []
 
@@ -360,25 +300,6 @@ public struct TransactionLayer: Sendable {
     _ = begin(message, branch: branch, entry.flow, isInternal: true, now, &outputs)
   }
 
-  /// ACK of a 300…699 (RFC 3261 §17.1.1.3): the INVITE's branch, the response's To.
-  private static func ack(for request: SIPMessage, _ response: SIPMessage) -> SIPMessageBuilder {
-    var ack = follower(.ack, of: request)
-    ack.copy(.to, from: response)
-    return ack
-  }
-
-  /// What ACK and CANCEL share with their INVITE (RFC 3261 §9.1, §17.1.1.3).
-  private static func follower(_ method: SIPMethod, of request: SIPMessage) -> SIPMessageBuilder {
-    var message = SIPMessageBuilder(request: method, uri: request.requestURIText)
-    if let via = try? request.topVia { message.push(via) }
-    message.copy(.route, from: request)
-    message.add(.maxForwards, "70")
-    message.copy(.from, from: request)
-    message.copy(.callID, from: request)
-    if let number = try? request.cseq.number { message.add(.cseq, CSeq(number, method).text) }
-    return message
-  }
-
   private func encode(_ request: SIPMessageBuilder, _ via: Via) -> [UInt8] {
     var request = request
     if !request.lines.contains(where: { $0.name == .maxForwards }) { request.add(.maxForwards, "70") }
@@ -395,31 +316,5 @@ public struct TransactionLayer: Sendable {
     // Asks to be answered where this came from, through a NAT (RFC 3581).
     if !flow.transport.isReliable { via.parameters.insert("rport") }
     return via
-  }
-
-  /// Where a response goes (RFC 3261 §18.2.2, RFC 3581 §4): always to the host that the request came from.
-  static func responseFlow(_ via: Via?, _ flow: SIPFlow) -> SIPFlow {
-    guard !flow.transport.isReliable, let via, !via.asksForRport else { return flow }
-    var flow = flow
-    flow.remote = flow.remote.with(port: via.port ?? flow.transport.defaultPort)
-    return flow
-  }
-
-  /// Where a response goes when the connection that its request came by is closed.
-  private static func reopenedFlow(_ via: Via, _ flow: SIPFlow) -> SIPFlow? {
-    guard flow.transport == .tcp || flow.transport == .tls else { return nil }
-    var flow = flow
-    flow.connection = 0
-    flow.remote = flow.remote.with(port: via.port ?? flow.transport.defaultPort)
-    return flow
-  }
-
-  /// The same for each repetition of a request (RFC 3261 §8.2.7): FNV-1a of what names it.
-  private static func statelessTag(_ request: SIPMessage) -> String {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for text in [request.first(.via) ?? "", request.callID] {
-      for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-    }
-    return "s" + String(hash, radix: 36)
   }
 }
