@@ -41,6 +41,7 @@ public struct AVConferencingServer: Sendable {
     public var calls = 0
     public var subscriptions = 0
     public var rememberedCommands = 0
+    public init() {}
   }
 
   public let configuration: AVConferencingConfiguration

@@ -101,7 +101,8 @@ struct ControlDialogTests {
       $0.reinvite(control.call, body: MessageBody(contentType: "application/sdp", bytes: sdp), now: $1, into: &$2)
     }
 
-    let answer = try #require(bench.takeAnswer(of: control.call))
+    let answerTaken = bench.takeAnswer(of: control.call)
+    let answer = try #require(answerTaken)
     #expect(try SessionDescription(parsing: answer.body).media.isEmpty)
   }
 
@@ -154,7 +155,8 @@ struct ControlDialogTests {
     let c3p = bench.request(.addConference(ConferenceInfo(entity: "sip:c4@example.com")), id: 99)
     let call = bench.invite(HostBench.serviceURI, body: HostBench.multipart(sdp: nil, c3p: c3p))
 
-    let refusal = try #require(bench.takeRefusal(of: call))
+    let refusalTaken = bench.takeRefusal(of: call)
+    let refusal = try #require(refusalTaken)
     #expect(refusal.status == 503)
     #expect(refusal.first(.retryAfter) == "5")
     #expect(bench.host.counts.meetings == 3)

@@ -45,7 +45,8 @@ struct ParticipantLegTests {
 
     let call = bench.invite(control.uri, body: MessageBody(contentType: "application/sdp", bytes: sdp))
 
-    let answer = try #require(bench.takeAnswer(of: call))
+    let answerTaken = bench.takeAnswer(of: call)
+    let answer = try #require(answerTaken)
     #expect(answer.first(.contentType)?.hasPrefix("application/sdp") == true)
     bench.focusDoes { $0.hangUp(call, now: $1, into: &$2) }
     #expect(bench.host.counts.legs == 0)
@@ -184,7 +185,8 @@ struct ParticipantLegTests {
     _ = bench.takeCommands()
 
     bench.focusDoes { $0.reinvite(phone.call, body: nil, now: $1, into: &$2) }
-    let offer = try #require(bench.takeAnswer(of: phone.call))
+    let offerTaken = bench.takeAnswer(of: phone.call)
+    let offer = try #require(offerTaken)
     let ours = try peer.answer(offer.body)
     let moved = String(decoding: ours, as: UTF8.self).replacing("m=audio 20000", with: "m=audio 30000")
     bench.focusDoes {
@@ -212,7 +214,8 @@ struct ParticipantLegTests {
     let before = bench.takeRefusal(of: late.call)
     bench.run(.milliseconds(2))
 
-    let refusal = try #require(bench.takeRefusal(of: refused.call))
+    let refusalTaken = bench.takeRefusal(of: refused.call)
+    let refusal = try #require(refusalTaken)
     #expect(refusal.status == 503 && refusal.first(.retryAfter) != nil)
     #expect(before == nil)
     #expect(bench.takeRefusal(of: late.call)?.status == 503)
@@ -248,7 +251,8 @@ struct ParticipantLegTests {
     let plain = bench.join(control, "cid", sdp: LegNegotiationTests.offer(suites: [], profile: "RTP/AVP"))
 
     #expect(bench.takeRefusal(of: garbage.call)?.status == 400)
-    let refusal = try #require(bench.takeRefusal(of: plain.call))
+    let refusalTaken = bench.takeRefusal(of: plain.call)
+    let refusal = try #require(refusalTaken)
     #expect(refusal.status == 488)
     #expect(refusal.first(.warning)?.hasPrefix("3") == true)
     #expect(bench.host.counts.legs == 0)
