@@ -101,8 +101,8 @@ struct ControlDialogTests {
       $0.reinvite(control.call, body: MessageBody(contentType: "application/sdp", bytes: sdp), now: $1, into: &$2)
     }
 
-    let answerTaken = bench.takeAnswer(of: control.call)
-    let answer = try #require(answerTaken)
+    let accepted = bench.takeAnswer(of: control.call)
+    let answer = try #require(accepted)
     #expect(try SessionDescription(parsing: answer.body).media.isEmpty)
   }
 
@@ -155,8 +155,8 @@ struct ControlDialogTests {
     let c3p = bench.request(.addConference(ConferenceInfo(entity: "sip:c4@example.com")), id: 99)
     let call = bench.invite(HostBench.serviceURI, body: HostBench.multipart(sdp: nil, c3p: c3p))
 
-    let refusalTaken = bench.takeRefusal(of: call)
-    let refusal = try #require(refusalTaken)
+    let taken = bench.takeRefusal(of: call)
+    let refusal = try #require(taken)
     #expect(refusal.status == 503)
     #expect(refusal.first(.retryAfter) == "5")
     #expect(bench.host.counts.meetings == 3)

@@ -231,8 +231,8 @@ struct HostBench {
     let call = invite(
       Self.serviceURI, body: Self.multipart(sdp: sdp, c3p: request(.addConference(conference), id: id)),
       headers: [HeaderField("Recv-Info", "cccp")])
-    let answerTaken = takeAnswer(of: call)
-    let answer = try #require(answerTaken)
+    let accepted = takeAnswer(of: call)
+    let answer = try #require(accepted)
     let contact = try #require(try answer.contacts.first)
     let document = try Multipart.body(
       ofType: C3PRequest.contentType, in: answer.body, contentType: answer.first(.contentType) ?? "")

@@ -45,8 +45,8 @@ struct ParticipantLegTests {
 
     let call = bench.invite(control.uri, body: MessageBody(contentType: "application/sdp", bytes: sdp))
 
-    let answerTaken = bench.takeAnswer(of: call)
-    let answer = try #require(answerTaken)
+    let accepted = bench.takeAnswer(of: call)
+    let answer = try #require(accepted)
     #expect(answer.first(.contentType)?.hasPrefix("application/sdp") == true)
     bench.focusDoes { $0.hangUp(call, now: $1, into: &$2) }
     #expect(bench.host.counts.legs == 0)
@@ -93,7 +93,7 @@ struct ParticipantLegTests {
     let offer = try #require(
       try Multipart.body(
         ofType: "application/sdp", in: answer.body, contentType: answer.first(.contentType) ?? ""))
-    #expect(!bench.takeCommands().contains(where: \.isOpenLeg))
+    #expect(bench.takeCommands().filter(\.isOpenLeg).isEmpty)
     var peer = LegNegotiationTests.negotiation(seed: 9)
     let ours = try peer.answer(offer[...])
     bench.focusDoes {
@@ -120,7 +120,7 @@ struct ParticipantLegTests {
     }
 
     #expect(bench.hasEnded(phone.call) != nil)
-    #expect(!bench.takeCommands().contains(where: \.isOpenLeg))
+    #expect(bench.takeCommands().filter(\.isOpenLeg).isEmpty)
     #expect(bench.host.counts.legs == 0)
   }
 
@@ -185,8 +185,8 @@ struct ParticipantLegTests {
     _ = bench.takeCommands()
 
     bench.focusDoes { $0.reinvite(phone.call, body: nil, now: $1, into: &$2) }
-    let offerTaken = bench.takeAnswer(of: phone.call)
-    let offer = try #require(offerTaken)
+    let offered = bench.takeAnswer(of: phone.call)
+    let offer = try #require(offered)
     let ours = try peer.answer(offer.body)
     let moved = String(decoding: ours, as: UTF8.self).replacing("m=audio 20000", with: "m=audio 30000")
     bench.focusDoes {
@@ -214,8 +214,8 @@ struct ParticipantLegTests {
     let before = bench.takeRefusal(of: late.call)
     bench.run(.milliseconds(2))
 
-    let refusalTaken = bench.takeRefusal(of: refused.call)
-    let refusal = try #require(refusalTaken)
+    let taken = bench.takeRefusal(of: refused.call)
+    let refusal = try #require(taken)
     #expect(refusal.status == 503 && refusal.first(.retryAfter) != nil)
     #expect(before == nil)
     #expect(bench.takeRefusal(of: late.call)?.status == 503)
@@ -251,8 +251,8 @@ struct ParticipantLegTests {
     let plain = bench.join(control, "cid", sdp: LegNegotiationTests.offer(suites: [], profile: "RTP/AVP"))
 
     #expect(bench.takeRefusal(of: garbage.call)?.status == 400)
-    let refusalTaken = bench.takeRefusal(of: plain.call)
-    let refusal = try #require(refusalTaken)
+    let taken = bench.takeRefusal(of: plain.call)
+    let refusal = try #require(taken)
     #expect(refusal.status == 488)
     #expect(refusal.first(.warning)?.hasPrefix("3") == true)
     #expect(bench.host.counts.legs == 0)
