@@ -1,0 +1,227 @@
+//  MediaHostRuntime.swift: the shell around `AVConferencingServer`: gives it bytes, time and its workers' events.
+//  Walk: SIPEdge → MediaHostRuntime → AVConferencingServer → MediaCommand ⇢ WorkerThread
+
+import AVConferencing
+import Deployment
+import Logging
+import Media
+import NIOCore
+import NIOPosix
+import Primitives
+import SIP
+import SIPEdge
+
+/// Made on the edge's event loop and confined to it.
+final class MediaHostRuntime: SIPEdgeHandler {
+  /// Commands that wait for a worker whose queue is full.
+  static let backlogLimit = 65_536
+  /// A worker reports every second; after this long without a report it is stuck.
+  static let watchdog = Interval.seconds(3)
+  private static let checkPeriod = Interval.milliseconds(500)
+
+  private let edge: SIPEdge
+  private let threads: WorkerGroup
+  private let log: Logger
+  private var core: AVConferencingServer
+  private var outputs: [AVConferencingOutput] = []
+  private var backlogs: [[MediaCommand]]
+  private var heardAt: [Instant]
+  private var isStuck: [Bool]
+  private var checkAt = Instant.never
+  private var events: WorkerEvents?
+  private var onReady: (@Sendable () -> Void)?
+  private var onShutDown: (@Sendable () -> Void)?
+
+  init(
+    settings: MediaHostConfiguration, standalone: Bool, edge: SIPEdge, threads: WorkerGroup, random: RandomSource,
+    log: Logger
+  ) {
+    self.edge = edge
+    self.threads = threads
+    self.log = log
+    var random = random
+    let instance = Self.instance(&random)
+    core = AVConferencingServer(
+      configuration: Self.configuration(
+        settings, standalone: standalone, edge: edge, threads: threads, instance: instance),
+      random: RandomSource(seed: random.bytes(32)))
+    backlogs = Array(repeating: [], count: threads.workers.count)
+    heardAt = Array(repeating: .zero, count: threads.workers.count)
+    isStuck = Array(repeating: false, count: threads.workers.count)
+  }
+
+  /// A random UUID (RFC 9562 §5.4): one process of one host.
+  private static func instance(_ random: inout RandomSource) -> String {
+    var uuid = random.bytes(16)
+    uuid[6] = uuid[6] & 0x0f | 0x40
+    uuid[8] = uuid[8] & 0x3f | 0x80
+    let hex = uuid.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
+    return "urn:uuid:" + [0..<4, 4..<6, 6..<8, 8..<10, 10..<16].map { hex[$0].joined() }.joined(separator: "-")
+  }
+
+  private static func configuration(
+    _ settings: MediaHostConfiguration, standalone: Bool, edge: SIPEdge, threads: WorkerGroup, instance: String
+  ) -> AVConferencingConfiguration {
+    var signalling = edge.addresses.first { $0.transport == .tcp }?.address ?? settings.listen
+    if signalling.isUnspecified {
+      signalling = SocketAddress(host: settings.mediaAddress, port: signalling.port) ?? signalling
+    }
+    var configuration = AVConferencingConfiguration(
+      name: settings.name, instance: instance, signalling: signalling,
+      workers: threads.workers.map { WorkerEndpoint(media: $0.mediaAddress) })
+    configuration.factory = "sip:mcufactory@\(settings.frontEnd)"
+    if !standalone {
+      configuration.frontEnds = [SIPFlow(transport: .tcp, local: signalling, remote: settings.frontEnd)]
+    }
+    configuration.standalone = standalone
+    configuration.trustedPeers = [settings.frontEnd.with(port: 0)]
+    configuration.maximumLegs = settings.maximumLegs
+    configuration.maximumLegsPerMeeting = settings.maximumLegs
+    configuration.allowPlainRTP = settings.plainRTP
+    configuration.mediaTimeout = settings.mediaTimeout
+    return configuration
+  }
+
+  // MARK: Life
+
+  /// - Parameter ready: called once, when the first front end has accepted this host.
+  func start(now: Instant, ready: @escaping @Sendable () -> Void) {
+    heardAt = heardAt.map { _ in now }
+    checkAt = now + Self.checkPeriod
+    events = WorkerEvents(threads, on: edge.eventLoop, log) { [edge] in
+      edge.execute { handler, now in (handler as? MediaHostRuntime)?.takeEvents(now: now) }
+    }
+    onReady = ready
+    core.start(now: now, into: &outputs)
+    if core.configuration.frontEnds.isEmpty { becomeReady() }
+    takeEvents(now: now)
+  }
+
+  func drain(now: Instant) {
+    core.drain(now: now, into: &outputs)
+    performOutputs(now: now)
+  }
+
+  /// - Parameter done: called when every call has ended, or time is up.
+  func shutDown(now: Instant, done: @escaping @Sendable () -> Void) {
+    onShutDown = done
+    core.shutDown(now: now, into: &outputs)
+    performOutputs(now: now)
+  }
+
+  // MARK: SIPEdgeHandler
+
+  func receive(_ bytes: [UInt8], from flow: SIPFlow, now: Instant) {
+    core.receive(bytes, from: flow, now: now, into: &outputs)
+    performOutputs(now: now)
+  }
+
+  func transportFailed(_ flow: SIPFlow, now: Instant) {
+    core.transportFailed(flow, now: now, into: &outputs)
+    performOutputs(now: now)
+  }
+
+  func advance(to now: Instant) {
+    core.advance(to: now, into: &outputs)
+    performOutputs(now: now)
+    if checkAt <= now { check(now: now) }
+  }
+
+  var nextDeadline: Instant { min(core.nextDeadline, checkAt) }
+
+  // MARK: Workers
+
+  /// Everything that workers have to tell; then asks to be woken for the next.
+  func takeEvents(now: Instant) {
+    threads.eventsReady.finishWait()
+    drainEvents(now: now)
+    threads.eventsReady.prepareToWait()
+    drainEvents(now: now)  // what came before the flag was set
+    performOutputs(now: now)
+  }
+
+  private func drainEvents(now: Instant) {
+    for (number, worker) in threads.workers.enumerated() {
+      while let event = worker.takeEvent() {
+        if case .report = event { heard(number, now: now) }
+        core.handle(event, worker: number, now: now, into: &outputs)
+        // Answered at once, so that a long backlog of events does not become a long list of outputs.
+        if outputs.count > 256 { performOutputs(now: now) }
+      }
+    }
+  }
+
+  private func heard(_ worker: Int, now: Instant) {
+    heardAt[worker] = now
+    guard isStuck[worker] else { return }
+    isStuck[worker] = false
+    log.notice("worker runs again", metadata: ["worker": "\(worker)"])
+  }
+
+  /// Twice a second: stuck workers, and commands that a full queue has kept.
+  private func check(now: Instant) {
+    checkAt = now + Self.checkPeriod
+    for number in threads.workers.indices {
+      if !isStuck[number], now - heardAt[number] > Self.watchdog {
+        isStuck[number] = true
+        log.error(
+          "worker is stuck: no report",
+          metadata: ["worker": "\(number)", "seconds": "\((now - heardAt[number]).seconds)"])
+      }
+      sendBacklog(number)
+    }
+    takeEvents(now: now)
+  }
+
+  private func send(_ command: MediaCommand, to number: Int, now: Instant) {
+    guard threads.workers.indices.contains(number) else { return }
+    sendBacklog(number)
+    if backlogs[number].isEmpty, threads.workers[number].send(command) { return }
+    if case .openLeg(let leg) = command {
+      // A worker that is so far behind takes nobody new.
+      core.handle(.legRefused(leg.leg, reason: .tooManyLegs), worker: number, now: now, into: &outputs)
+    } else if backlogs[number].count < Self.backlogLimit {
+      if backlogs[number].isEmpty { log.error("worker's queue is full", metadata: ["worker": "\(number)"]) }
+      backlogs[number].append(command)
+    }
+  }
+
+  private func sendBacklog(_ number: Int) {
+    guard !backlogs[number].isEmpty else { return }
+    let sent = backlogs[number].firstIndex { !threads.workers[number].send($0) } ?? backlogs[number].count
+    backlogs[number].removeFirst(sent)
+  }
+
+  // MARK: Outputs
+
+  private func performOutputs(now: Instant) {
+    while !outputs.isEmpty {
+      let due = outputs
+      outputs = []
+      for output in due {
+        switch output {
+        case .transmit(let bytes, let flow): edge.send(bytes, to: flow)
+        case .media(let worker, let command): send(command, to: worker, now: now)
+        case .log(let event):
+          write(event)
+          if case .registered = event { becomeReady() }
+        }
+      }
+    }
+    if core.isShutDown, let onShutDown {
+      self.onShutDown = nil
+      events?.stop()
+      onShutDown()
+    }
+  }
+
+  private func becomeReady() {
+    onReady?()
+    onReady = nil
+  }
+
+  private func write(_ event: AVConferencingLogEvent) {
+    let (text, metadata) = event.line
+    log.log(level: event.severity.level, "\(text)", metadata: metadata)
+  }
+}
