@@ -191,6 +191,8 @@ extension AVConferencingServer {
     _ id: MeetingID, reason: String, cause: Int, now: Instant, into outputs: inout [AVConferencingOutput]
   ) {
     guard let meeting = meetings.removeValue(forKey: id) else { return }
+    timers.remove(.flush(id))
+    timers.remove(.departed(id))
     if meetingOfEntity[meeting.entity] == id { meetingOfEntity[meeting.entity] = nil }
     if meetingOfUser[meeting.contactUser] == id { meetingOfUser[meeting.contactUser] = nil }
     outputs.append(.log(.meetingClosed(id, reason: reason, legs: meeting.legs.count)))

@@ -56,7 +56,7 @@ extension AVConferencingServer {
     if state == .offering {
       leg.deadline = now + Limits.offerAnswering
       legs[legID] = leg
-      timers.insert(.leg(legID), at: leg.deadline)
+      timers.set(.leg(legID), at: leg.deadline)
       answer(legID, sdp: description, now: now, into: &outputs)
     } else {
       legs[legID] = leg
@@ -110,7 +110,7 @@ extension AVConferencingServer {
     leg.state = state
     leg.deadline = now + Limits.legOpening
     legs[id] = leg
-    timers.insert(.leg(id), at: leg.deadline)
+    timers.set(.leg(id), at: leg.deadline)
     outputs.append(.media(worker: leg.worker, .openLeg(configuration)))
     if leg.ingressBlocked { outputs.append(.media(worker: leg.worker, .setIngress(id, blocked: true))) }
     if leg.egressBlocked { outputs.append(.media(worker: leg.worker, .setEgress(id, blocked: true))) }
@@ -238,12 +238,14 @@ extension AVConferencingServer {
     leg.deadline = now + Limits.legClosing
     legs[id] = leg
     if wasOnWorker {
-      timers.insert(.leg(id), at: leg.deadline)
+      timers.set(.leg(id), at: leg.deadline)
       outputs.append(.media(worker: leg.worker, .closeLeg(id)))
     }
     let until = now + Limits.notificationGap * 10
     meetings[leg.meeting]?.hide(id, as: leg.key, last: last, until: until)
-    if meetings[leg.meeting]?.departed[leg.key] != nil { timers.insert(.departed(leg.meeting), at: until) }
+    if meetings[leg.meeting]?.departed[leg.key] != nil, timers.deadline(of: .departed(leg.meeting)) == nil {
+      timers.set(.departed(leg.meeting), at: until)
+    }
     scheduleFlush(leg.meeting, now: now)
     if !wasOnWorker { forget(id, statistics: nil, into: &outputs) }
     endIfAbandoned(leg.meeting, now: now, into: &outputs)
@@ -263,6 +265,7 @@ extension AVConferencingServer {
     _ id: LegID, statistics: LegStatistics?, into outputs: inout [AVConferencingOutput]
   ) {
     guard let leg = legs.removeValue(forKey: id) else { return }
+    timers.remove(.leg(id))
     meetings[leg.meeting]?.legs.remove(id)
     placement.removeLeg(from: leg.meeting)
     outputs.append(.log(.legClosed(id, reason: leg.closingReason, statistics)))
@@ -378,6 +381,7 @@ extension AVConferencingServer {
     guard isWaiting else { return }
     open.state = .open
     open.deadline = .never
+    timers.remove(.leg(leg.id))
     legs[leg.id] = open
     outputs.append(
       .log(

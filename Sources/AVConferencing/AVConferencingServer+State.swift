@@ -68,7 +68,7 @@ extension AVConferencingServer {
   private mutating func scheduleFlush(_ id: MeetingID, at due: Instant) {
     guard let meeting = meetings[id], due < meeting.flushDeadline else { return }
     meetings[id]?.flushDeadline = due
-    timers.insert(.flush(id), at: due)
+    timers.set(.flush(id), at: due)
   }
 
   mutating func flush(_ id: MeetingID, now: Instant) {
@@ -110,9 +110,8 @@ extension AVConferencingServer {
   }
 
   mutating func forgetDeparted(_ id: MeetingID, now: Instant) {
-    guard meetings[id] != nil else { return }
-    // Whoever is still to go has a timer of his own.
-    _ = meetings[id]?.forgetDeparted(at: now)
+    guard let next = meetings[id]?.forgetDeparted(at: now) else { return }
+    if next < .never { timers.set(.departed(id), at: next) }
     scheduleFlush(id, now: now)
   }
 

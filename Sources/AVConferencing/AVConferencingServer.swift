@@ -26,7 +26,7 @@ public struct AVConferencingServer: Sendable {
   }
 
   /// What becomes due. Checked against the object's own deadline when it does.
-  enum Timer: Sendable {
+  enum Timer: Hashable, Sendable {
     case leg(LegID)
     case flush(MeetingID)
     case departed(MeetingID)
@@ -227,7 +227,7 @@ public struct AVConferencingServer: Sendable {
         }
         index += 1
       }
-      while let timer = timers.popFirst(dueAt: now) { fire(timer, now: now, into: &outputs) }
+      while let timer = timers.takeDue(at: now) { fire(timer, now: now, into: &outputs) }
     } while index < queue.count
     queue.removeAll(keepingCapacity: queue.capacity < 1_024)
     if case .shuttingDown = phase, legs.isEmpty, roles.isEmpty,
