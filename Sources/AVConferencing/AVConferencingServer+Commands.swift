@@ -119,7 +119,10 @@ extension AVConferencingServer {
       return C3PResponse.Result(keys: keys)
     case .getConference(let keys):
       try check(keys.conference)
-      return C3PResponse.Result(keys: keys, conference: document(of: meeting, users: allUsers(of: meeting)))
+      // As much as one message holds; the subscription is where a large meeting is told whole.
+      let users = allUsers(of: meeting)
+      let told = Array(users.prefix(count(of: users, in: meeting)))
+      return C3PResponse.Result(keys: keys, conference: document(of: meeting, users: told))
     case .modifyConference(let change):
       try check(change.entity)
       try modify(id, change)

@@ -6,9 +6,6 @@ import Primitives
 import SIP
 
 extension AVConferencingServer {
-  /// Users in one document: about 50 KiB, under every peer's limit. The rest follows in the next.
-  static let usersPerDocument = 100
-
   /// SUBSCRIBE to a meeting's own URI: a full document at once, partial ones after each change.
   mutating func subscribed(
     _ handle: ServerRequestHandle, _ message: SIPMessage, now: Instant
@@ -90,7 +87,8 @@ extension AVConferencingServer {
         continue
       }
       place.version &+= 1
-      var document = document(of: meeting, users: place.take(Self.usersPerDocument), talkers: tellsTalkers)
+      var document = document(
+        of: meeting, users: place.take(count(of: place.changed, in: meeting)), talkers: tellsTalkers)
       document.state = .partial
       document.users?.state = .partial
       if document.users?.users.isEmpty == true { document.users = nil }
@@ -123,10 +121,11 @@ extension AVConferencingServer {
     place.changedSet = []
     place.talkersChanged = false
     let users = allUsers(of: meeting)
-    var document = document(of: meeting, users: Array(users.prefix(Self.usersPerDocument)), talkers: true)
+    let count = count(of: users, in: meeting)
+    var document = document(of: meeting, users: Array(users.prefix(count)), talkers: true)
     document.version = place.version
-    if users.count > Self.usersPerDocument {
-      users.dropFirst(Self.usersPerDocument).forEach { place.note($0) }
+    if users.count > count {
+      users.dropFirst(count).forEach { place.note($0) }
       if !isFirst {
         // A full document in parts would make everybody else leave for a moment.
         document.state = .partial
@@ -148,6 +147,23 @@ extension AVConferencingServer {
 
   func allUsers(of meeting: Meeting) -> [String] { meeting.endpointsOfUser.keys.sorted() }
 
+  /// How many of these users fit into one document; at least one. The rest follows in the next.
+  func count(of users: [String], in meeting: Meeting) -> Int {
+    var bytes = 0
+    var count = 0
+    for user in users {
+      bytes += 120 + user.escapedCount
+      for endpoint in meeting.endpointsOfUser[user] ?? [] {
+        let leg = meeting.legOfEndpoint[EndpointKey(user: user, endpoint: endpoint)].flatMap { legs[$0] }
+        bytes += 600 + endpoint.escapedCount + (leg?.displayText?.escapedCount ?? 0)
+        bytes += leg?.roles.reduce(0) { $0 + $1.escapedCount + 20 } ?? 0
+      }
+      if count > 0, bytes > Limits.documentBytes { break }
+      count += 1
+    }
+    return count
+  }
+
   /// A document about the named users: each whole, with those endpoints that are here or have just left, or deleted.
   func document(of meeting: Meeting, users: [String], talkers: Bool = true) -> ConferenceInfo {
     var document = ConferenceInfo(entity: meeting.entity)
@@ -157,7 +173,7 @@ extension AVConferencingServer {
     ]
     document.conferenceState = ConferenceInfo.ConferenceState(
       userCount: UInt32(clamping: meeting.endpointsOfUser.count), active: true)
-    document.users = ConferenceInfo.Users(users.prefix(Self.usersPerDocument).map { user($0, in: meeting) })
+    document.users = ConferenceInfo.Users(users.map { user($0, in: meeting) })
     if talkers { document.views = [talkerView(of: meeting)] }
     return document
   }
@@ -200,5 +216,18 @@ extension AVConferencingServer {
       ]
     }
     return ConferenceInfo.EntityView(entity: uri(user: meeting.contactUser), entityState: state)
+  }
+}
+
+extension String {
+  /// Bytes in XML at most: the characters that need an entity count for six.
+  fileprivate var escapedCount: Int {
+    utf8.reduce(0) { sum, byte in
+      switch byte {
+      case UInt8(ascii: "&"), UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "\""), UInt8(ascii: "'"), 0..<32:
+        sum + 6
+      default: sum + 1
+      }
+    }
   }
 }

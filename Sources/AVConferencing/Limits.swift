@@ -37,6 +37,8 @@ public enum Limits {
   public static let notificationGap = Interval.milliseconds(50)
   /// Active talkers are told at most once in this time (PROTOCOLS P6).
   public static let talkerGap = Interval.seconds(1)
+  /// Bytes of one conference document as estimated beforehand: well under the 64 KiB that a SIP message may have.
+  public static let documentBytes = 45_000
   /// Characters of an entity, a label or a display name.
   public static let entityCharacters = 512
   /// How long `shutDown` waits for the other side before the core calls itself finished.

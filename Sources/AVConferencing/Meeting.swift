@@ -20,8 +20,8 @@ struct Meeting: Sendable {
     mutating func note(_ user: String) {
       if changedSet.insert(user).inserted { changed.append(user) }
     }
-    mutating func take(_ limit: Int) -> [String] {
-      let taken = Array(changed.prefix(limit))
+    mutating func take(_ count: Int) -> [String] {
+      let taken = Array(changed.prefix(count))
       changed.removeFirst(taken.count)
       changedSet.subtract(taken)
       return taken
