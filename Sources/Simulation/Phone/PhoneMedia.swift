@@ -1,0 +1,194 @@
+//  PhoneMedia.swift: the media of one virtual phone's call: SRTP, RTP out of clips, RTP in and into an ear.
+
+import Media
+import MediaTransport
+import Primitives
+import RTP
+import SDP
+
+/// One call's media. An object because its parts own codec and cipher state that must not be copied.
+public final class PhoneMedia {
+  public let codec: AudioCodec
+  public let remoteMedia: SocketAddress
+  public let remoteControl: SocketAddress
+  public let rtcpMux: Bool
+  public let ssrc: UInt32
+  public private(set) var report = PhoneReport()
+  /// Arrival minus the arrival before it, for packets in sequence and without a pause: microseconds.
+  public private(set) var interarrival = LatencyHistogram()
+
+  private let voice: PhoneVoice
+  private let quietMode: PhoneConfiguration.Quiet
+  private var session: SRTPSession?
+  private var writer: RTPPacketWriter
+  private let payloadTypes: [(UInt8, AudioCodec)]
+  private var ear: Ear?
+  private var wasTalking = false
+  private var sinceComfort = 0
+  private var statistics: ReceptionStatistics
+  private var highest: Int64?
+  private var lastArrival: (at: Instant, timestamp: UInt32)?
+  private var bytesSent: UInt32 = 0
+  private let cname: [UInt8]
+
+  /// - Parameter ear: whether this phone decodes what it hears; the others only count.
+  /// - Returns: `nil` when the keys fit no suite.
+  public init?(
+    _ negotiated: NegotiatedAudio, voice: PhoneVoice, quiet: PhoneConfiguration.Quiet, ear: Bool,
+    random: inout RandomSource
+  ) {
+    guard let codec = AudioCodec(negotiated.send.encoding) else { return nil }
+    self.codec = codec
+    self.voice = voice
+    quietMode = quiet
+    remoteMedia = negotiated.remoteMedia
+    remoteControl = negotiated.remoteControl
+    rtcpMux = negotiated.rtcpMux
+    ssrc = random.nextWord()
+    writer = RTPPacketWriter(
+      payloadType: negotiated.send.payloadType, sequence: UInt16(truncatingIfNeeded: random.nextWord()),
+      timestamp: random.nextWord(), ssrc: ssrc)
+    writer.audioLevelExtension = negotiated.audioLevelExtension ?? 0
+    payloadTypes = negotiated.receive.compactMap { format in
+      AudioCodec(format.encoding).map { (format.payloadType, $0) }
+    }
+    statistics = ReceptionStatistics(clockRate: UInt32(codec.clockRate))
+    cname = Array(random.token(16).utf8)
+    if ear { self.ear = Ear() }
+    switch negotiated.security {
+    case .plain: session = nil
+    case .sdes(let suite, let send, let receive, let mki):
+      guard let suite = SRTPSuite(name: suite.name), let sendKey = SRTPMasterKey(suite: suite, keyAndSalt: send),
+        let receiveKey = SRTPMasterKey(suite: suite, keyAndSalt: receive, mki: mki),
+        let session = try? SRTPSession(send: sendKey, receive: receiveKey)
+      else { return nil }
+      self.session = consume session
+    }
+  }
+
+  // MARK: Sending
+
+  /// The packet of one 20 ms frame, protected.
+  /// - Parameter bytes: room for 2,048.
+  /// - Returns: its size; `nil` when nothing is sent in this frame.
+  public func packet(frame: Int, talking: Bool, into bytes: inout MutableRawSpan) -> Int? {
+    defer {
+      writer.timestamp &+= UInt32(codec.clockRate / 50)
+      wasTalking = talking
+    }
+    let clip = talking ? voice.voice : voice.quiet
+    if !talking, quietMode == .dtx {
+      sinceComfort += 1
+      guard sinceComfort >= 20 else { return nil }
+      sinceComfort = 0
+    }
+    writer.marker = talking && !wasTalking
+    writer.audioLevel = AudioLevel(attenuation: clip.level(frame), voice: talking)
+    guard let offset = writer.write(into: &bytes) else { return nil }
+    let count = clip.payloadCount(frame)
+    clip.withPayload(frame) { payload in
+      for index in 0..<count { bytes.store(payload.uint8(at: index) ?? 0, at: offset + index) }
+    }
+    writer.sequence &+= 1
+    report.sent &+= 1
+    bytesSent &+= UInt32(truncatingIfNeeded: count)
+    return protect(&bytes, offset + count, isControl: false)
+  }
+
+  /// A sender report with its CNAME (RFC 3550 §6.4.1, §6.5), protected.
+  public func control(now: Instant, clock: ClockAnchor, into bytes: inout MutableRawSpan) -> Int? {
+    var compound = RTCPWriter()
+    let sender = RTCPSenderInfo(
+      ntp: clock.wallTime(at: now).ntp, rtpTimestamp: writer.timestamp,
+      packetCount: UInt32(truncatingIfNeeded: report.sent), octetCount: bytesSent)
+    guard compound.senderReport(ssrc: ssrc, sender, into: &bytes) else { return nil }
+    if let peer = remoteSSRC {
+      _ = compound.reportBlock(statistics.reportBlock(ssrc: peer, now: now), into: &bytes)
+    }
+    let name = cname
+    guard unsafe compound.sourceDescription(ssrc: ssrc, cname: name.span.bytes, into: &bytes) else { return nil }
+    return protect(&bytes, compound.count, isControl: true)
+  }
+  private var remoteSSRC: UInt32?
+
+  private func protect(_ bytes: inout MutableRawSpan, _ count: Int, isControl: Bool) -> Int? {
+    guard session != nil else { return count }
+    return isControl
+      ? try? session?.protectRTCP(&bytes, count: count) : try? session?.protectRTP(&bytes, count: count)
+  }
+
+  // MARK: Receiving
+
+  /// One datagram from the media host, RTP or RTCP.
+  public func receive(_ bytes: inout MutableRawSpan, count: Int, now: Instant) {
+    do throws(DropReason) {
+      switch PacketKind(of: bytes.bytes.extracting(first: count)) {
+      case .rtp: try receiveMedia(&bytes, count: count, now: now)
+      case .rtcp:
+        if session != nil { _ = try session?.unprotectRTCP(&bytes, count: count) }
+        report.controlReceived &+= 1
+      case .stun, .zrtp, .dtls, .turnChannel, .unknown: throw .unknownProtocol
+      }
+    } catch .replayed, .duplicate {
+      report.duplicates &+= 1
+    } catch {
+      report.rejected &+= 1
+    }
+  }
+
+  private func receiveMedia(_ bytes: inout MutableRawSpan, count: Int, now: Instant) throws(DropReason) {
+    var count = count
+    if session != nil, let plain = try session?.unprotectRTP(&bytes, count: count) { count = plain }
+    let packet = bytes.bytes.extracting(first: count)
+    let header = try RTPHeader(parsing: packet)
+    guard let codec = payloadTypes.first(where: { $0.0 == header.payloadType })?.1 else { throw .unknownPayloadType }
+    remoteSSRC = header.ssrc
+    report.received &+= 1
+    let extended =
+      try? statistics.receive(sequence: header.sequence, timestamp: header.timestamp, arrival: now)
+    if let extended {
+      if let highest, extended > highest + 1 { report.gaps &+= 1 }
+      if let last = lastArrival, highest == extended - 1, header.timestamp &- last.timestamp == frameDuration(codec) {
+        interarrival.record(microseconds: (now - last.at).nanoseconds / 1_000)
+      }
+      highest = max(highest ?? extended, extended)
+    }
+    lastArrival = (now, header.timestamp)
+    let payload = Int(header.payloadOffset)..<(Int(header.payloadOffset) + Int(header.payloadCount))
+    ear?.hear(packet.extracting(payload), codec: codec, timestamp: header.timestamp, arrival: now)
+  }
+
+  private func frameDuration(_ codec: AudioCodec) -> UInt32 { UInt32(codec.clockRate / 50) }
+
+  /// What the ear found since the last call.
+  public func takeWindow() -> Ear.Window? { ear?.takeWindow() }
+  public func takeMark() -> Instant? { ear?.takeMark() }
+
+  /// Judges one window against those who talked in it.
+  public func judge(heard: UInt32, expected: UInt32, own: UInt32) {
+    report.windowsJudged &+= 1
+    if heard == expected { report.windowsExact &+= 1 }
+    if expected & ~heard != 0 { report.windowsMissing &+= 1 }
+    if heard & ~expected & ~own != 0 { report.windowsForeign &+= 1 }
+    if heard & own & ~expected != 0 { report.windowsOwn &+= 1 }
+  }
+
+  public func finishedReport() -> PhoneReport {
+    var result = report
+    result.expected = statistics.expected
+    result.lost = statistics.lost
+    result.undecodable = ear?.undecodable ?? 0
+    return result
+  }
+}
+
+extension AudioCodec {
+  public init?(_ encoding: AudioEncoding) {
+    switch encoding {
+    case .opus: self = .opus
+    case .g722: self = .g722
+    case .pcmu: self = .pcmu
+    case .pcma: self = .pcma
+    }
+  }
+}

@@ -1,0 +1,106 @@
+//  VoiceClip.swift: a talker's voice, encoded once and sent by many: real packets at no cost while the load runs.
+
+import Codecs
+import Glibc
+import Media
+import Primitives
+
+/// A loop of encoded packets of one format. Immutable; shared by all who say the same.
+public struct VoiceClip: Sendable {
+  public let format: AudioFormat
+  public let packetMilliseconds: Int
+  /// RTP timestamp units of one packet.
+  public let packetDuration: UInt32
+  /// Level of each packet in −dBov (RFC 6464).
+  public let levels: [UInt8]
+  private let bytes: [UInt8]
+  private let offsets: [Int]
+
+  public var count: Int { levels.count }
+
+  /// The payload of one packet; the clip repeats.
+  public func withPayload<Result>(_ index: Int, _ body: (RawSpan) -> Result) -> Result {
+    let packet = index % count
+    return unsafe body(bytes.span.bytes.extracting(offsets[packet]..<offsets[packet + 1]))
+  }
+  public func payloadCount(_ index: Int) -> Int { offsets[index % count + 1] - offsets[index % count] }
+  public func level(_ index: Int) -> UInt8 { levels[index % count] }
+
+  /// Encodes `samples`, with a pilot tone and marks where they are asked for.
+  ///
+  /// - Parameters:
+  ///   - samples: 48 kHz mono, full scale 1; cut to whole packets.
+  ///   - pilot: whose voice this is; `nil` for the quiet of somebody who does not talk.
+  ///   - marks: frame numbers of 20 ms that begin with a delay mark.
+  public init(
+    samples: [Float], pilot: Int?, marks: [Int] = [], format: AudioFormat, packetMilliseconds: Int = 20,
+    complexity: Int = 5
+  ) {
+    var encoder = AudioEncoder(format: format, packetMilliseconds: packetMilliseconds, complexity: complexity)
+    let voice = pilot == nil ? samples : Self.lowPassed(samples)
+    let markedFrames = Set(marks)
+    var bytes: [UInt8] = []
+    var offsets = [0]
+    var levels: [UInt8] = []
+    var frame = [Int16](repeating: 0, count: 960)
+    var payload = [UInt8](repeating: 0, count: 1_500)
+    var energy = 0.0
+    let framesPerPacket = max(1, packetMilliseconds / 20)
+    for index in 0..<(voice.count / 960) {
+      for sample in 0..<960 {
+        let position = index * 960 + sample
+        var value = Double(voice[position])
+        if let pilot { value += PilotTone.amplitude * sin(Self.angle(PilotTone.frequency(pilot), position)) }
+        if markedFrames.contains(index) { value += DelayMark.amplitude * sin(Self.angle(DelayMark.frequency, sample)) }
+        energy += value * value
+        frame[sample] = Int16(max(-32_768, min(32_767, value * 32_767)))
+      }
+      encoder.feed(frame.span)
+      while true {
+        var space = payload.mutableSpan
+        var raw = unsafe space.mutableBytes
+        guard let packet = encoder.take(into: &raw) else { break }
+        bytes += payload[..<packet.byteCount]
+        offsets.append(bytes.count)
+        levels.append(Self.attenuation(meanSquare: energy / Double(960 * framesPerPacket)))
+      }
+      if (index + 1) % framesPerPacket == 0 { energy = 0 }
+    }
+    self.format = format
+    self.packetMilliseconds = packetMilliseconds
+    packetDuration = UInt32(format.codec.clockRate / 1_000 * packetMilliseconds)
+    self.bytes = bytes
+    self.offsets = offsets
+    self.levels = levels
+  }
+
+  private static func angle(_ frequency: Double, _ position: Int) -> Double {
+    2 * Double.pi * (frequency * Double(position) / 48_000).truncatingRemainder(dividingBy: 1)
+  }
+
+  private static func attenuation(meanSquare: Double) -> UInt8 {
+    guard meanSquare > 1e-12 else { return 127 }
+    return UInt8(max(0, min(127, -10 * log10(meanSquare))))
+  }
+
+  /// Windowed-sinc low pass at 1.9 kHz: leaves the place of the pilots free.
+  private static func lowPassed(_ samples: [Float]) -> [Float] {
+    let half = 96
+    let taps = (-half...half).map { index -> Float in
+      let x = Double(index)
+      let cutoff = 2 * 1_900.0 / 48_000
+      let sinc = index == 0 ? cutoff : sin(Double.pi * cutoff * x) / (Double.pi * x)
+      let window = 0.42 + 0.5 * cos(Double.pi * x / Double(half)) + 0.08 * cos(2 * Double.pi * x / Double(half))
+      return Float(sinc * window)
+    }
+    var output = [Float](repeating: 0, count: samples.count)
+    for index in 0..<samples.count {
+      var sum: Float = 0
+      let from = max(0, half - index)
+      let to = min(2 * half, half + samples.count - 1 - index)
+      for tap in stride(from: from, through: to, by: 1) { sum += taps[tap] * samples[index + tap - half] }
+      output[index] = sum
+    }
+    return output
+  }
+}
