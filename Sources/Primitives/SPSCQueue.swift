@@ -40,6 +40,11 @@ import Synchronization
 
   public var capacity: Int { Int(mask) + 1 }
 
+  /// For the consuming thread before it sleeps: what was pushed before this look is seen.
+  public var isEmpty: Bool {
+    unsafe head.pointee.index.load(ordering: .relaxed) == tail.pointee.index.load(ordering: .acquiring)
+  }
+
   /// - Returns: `false` when the queue is full; `element` is then not taken.
   public func push(_ element: Element) -> Bool {
     let position = unsafe tail.pointee.index.load(ordering: .relaxed)

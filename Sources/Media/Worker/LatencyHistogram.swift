@@ -22,6 +22,15 @@ public struct LatencyHistogram: Sendable {
     sampleCount &+= 1
   }
 
+  /// Adds what another one counted.
+  public mutating func merge(_ other: LatencyHistogram) {
+    guard other.sampleCount > 0 else { return }
+    for index in 0..<Self.bucketCount { buckets[index] &+= other.buckets[index] }
+    sampleCount &+= other.sampleCount
+    smallest = min(smallest, other.smallest)
+    largest = max(largest, other.largest)
+  }
+
   public mutating func reset() {
     guard sampleCount > 0 else { return }
     self = LatencyHistogram()
