@@ -116,7 +116,7 @@ struct LoadCommand: ParsableCommand {
       }
       return encoding
     }
-    let suites =
+    let suites: [CryptoSuite] =
       suite == "none"
       ? []
       : try suite.split(separator: ",").map { name in

@@ -131,7 +131,8 @@ struct LoadReport: Codable {
       String(format: "p50 %.1f  p99 %.1f  p99.9 %.1f  max %.1f ms", value.p50, value.p99, value.p999, value.maximum)
     }
     var lines = [
-      line("calls", "\(connected) of \(participants) up in \(meetings) meetings, \(refused) refused, \(lostCalls) lost"),
+      line(
+        "calls", "\(connected) of \(participants) up in \(meetings) meetings, \(refused) refused, \(lostCalls) lost"),
       line("join", times(joinMilliseconds)),
       line("packets", "\(packetsSent) sent, \(packetsReceived) received, \(packetsLost) lost in \(gaps) gaps"),
       line("inter-arrival", times(interarrivalMilliseconds)),

@@ -195,7 +195,10 @@ final class MediaEngine: @unchecked Sendable {
   private func receive(onControl: Bool) {
     while true {
       let now = MonotonicClock.now()
-      let count = onControl ? control.receive { take($0, $2, $3, now, &$2) } : media.receive { take($0, $2, $3, now, &$2) }
+      let count =
+        onControl
+        ? control.receive { local, _, bytes, count in take(local, &bytes, count, now) }
+        : media.receive { local, _, bytes, count in take(local, &bytes, count, now) }
       if count < AddressFan.batch { return }
     }
   }

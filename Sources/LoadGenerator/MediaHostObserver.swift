@@ -98,7 +98,8 @@ final class MediaHostObserver {
     return MediaHostMeasure(
       cpuPercentPerLeg: cores / Double(max(1, legs)) * 100, cpuCores: cores,
       slackP50Milliseconds: median(ticking.map(\.slack.p50)), slackP99Milliseconds: median(ticking.map(\.slack.p99)),
-      slackP999Milliseconds: worst(ticking.map(\.slack.p999)), slackMinimumMilliseconds: worst(ticking.map(\.slack.minimum)),
+      slackP999Milliseconds: worst(ticking.map(\.slack.p999)),
+      slackMinimumMilliseconds: worst(ticking.map(\.slack.minimum)),
       lateTicks: Int(rate(\.lateTicks) * seconds),
       residenceP50Milliseconds: median(mixing.map(\.residence.p50)),
       residenceP99Milliseconds: median(mixing.map(\.residence.p99)),

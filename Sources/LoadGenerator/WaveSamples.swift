@@ -21,7 +21,9 @@ enum WaveSamples {
       if bytes[offset..<(offset + 4)].elementsEqual("fmt ".utf8) {
         guard number(offset + 8, 2) == 1, number(offset + 10, 2) == 1, number(offset + 12, 4) == 48_000,
           number(offset + 22, 2) == 16
-        else { throw ValidationError("\(path) is not 16-bit mono PCM at 48 kHz; sox FILE -r 48000 -c 1 -b 16 makes it so") }
+        else {
+          throw ValidationError("\(path) is not 16-bit mono PCM at 48 kHz; sox FILE -r 48000 -c 1 -b 16 makes it so")
+        }
       }
       if bytes[offset..<(offset + 4)].elementsEqual("data".utf8) {
         let end = min(bytes.count, offset + 8 + size)

@@ -40,7 +40,8 @@ public struct VirtualPhones: Sendable {
 
   /// - Parameter listen: where the shell receives SIP for all of them.
   public init(
-    configuration: PhoneConfiguration, listen: [SIPTransport: SocketAddress], limits: UserAgentLimits = UserAgentLimits(),
+    configuration: PhoneConfiguration, listen: [SIPTransport: SocketAddress],
+    limits: UserAgentLimits = UserAgentLimits(),
     random: RandomSource
   ) {
     var random = random

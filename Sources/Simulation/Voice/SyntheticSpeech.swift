@@ -5,7 +5,9 @@ import Primitives
 
 /// Vowels of changing pitch in syllables with pauses, as a pulse train through three resonances.
 public enum SyntheticSpeech {
-  private static let vowels: [[Double]] = [[730, 1_090, 2_440], [270, 2_290, 3_010], [300, 870, 2_240], [530, 1_840, 2_480]]
+  private static let vowels: [[Double]] = [
+    [730, 1_090, 2_440], [270, 2_290, 3_010], [300, 870, 2_240], [530, 1_840, 2_480],
+  ]
 
   /// - Returns: mono samples at 48 kHz, full scale 1, peak about 0.3.
   public static func samples(seconds: Double, seed: UInt64) -> [Float] {
