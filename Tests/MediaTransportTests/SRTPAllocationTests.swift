@@ -1,0 +1,70 @@
+//  SRTPAllocationTests.swift: once a session stands, no packet allocates, in OpenSSL neither.
+
+#if canImport(AllocationCounter)
+  import AllocationCounter
+  import MediaTransport
+  import Primitives
+  import RTP
+  import Testing
+
+  @Suite("SRTP: no allocation per packet", .enabled(if: allocation_counter_works()))
+  struct SRTPAllocationTests {
+    @Test("the counter counts")
+    func counts() {
+      let before = allocation_count()
+
+      let memory = UnsafeMutableRawPointer.allocate(byteCount: 10, alignment: 8)
+      memory.deallocate()
+
+      #expect(allocation_count() > before)
+    }
+
+    @Test("protect, authenticate, unprotect, and refuse", arguments: SRTPSuite.allCases)
+    func none(_ suite: SRTPSuite) throws {
+      var random = RandomSource(seed: 90)
+      let key = random.masterKey(suite)
+      var session = try SRTPSession(send: key, receive: key)
+      let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 2_048, alignment: 64)
+      defer { memory.deallocate() }
+      var writer = RTPPacketWriter(payloadType: 96, sequence: 65_000, timestamp: 0, ssrc: 7)
+      var span = memory.mutableBytes
+      var good = 0
+      var refused = 0
+
+      var before = allocation_count()
+      for round in 0..<2_100 {
+        // The first rounds let the runtime make the types it makes once.
+        if round == 100 { before = allocation_count() }
+        writer.sequence &+= 1
+        writer.ssrc = UInt32(truncatingIfNeeded: round % 3)
+        guard let offset = writer.write(into: &span) else { continue }
+        do throws(DropReason) {
+          let count = try session.protectRTP(&span, count: offset + round % 1_000)
+          let packet = UnsafeRawBufferPointer(start: memory.baseAddress, count: count)
+          guard session.authenticatesRTP(packet.bytes) else { continue }
+          // A forged packet is refused without an allocation too; a thrown error cannot be counted here, because
+          // swift-testing keeps a copy of each.
+          memory[count - 1 - round % 3] ^= 1
+          if !session.authenticatesRTP(packet.bytes) { refused += 1 }
+          memory[count - 1 - round % 3] ^= 1
+          _ = try session.unprotectRTP(&span, count: count)
+          good += 1
+        } catch {
+          good -= 10_000
+        }
+        do throws(DropReason) {
+          span.store(0x80c9_0001 as UInt32, at: 0)
+          span.store(writer.ssrc, at: 4)
+          let count = try session.protectRTCP(&span, count: 8 + 4 * (round % 100))
+          _ = try session.unprotectRTCP(&span, count: count)
+        } catch {
+          good -= 10_000
+        }
+      }
+      let after = allocation_count()
+
+      #expect(after == before)
+      #expect(good == 2_100 && refused == 2_100)
+    }
+  }
+#endif
