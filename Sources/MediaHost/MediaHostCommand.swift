@@ -72,10 +72,8 @@ struct MediaHostCommand: ParsableCommand {
     }
 
     while signals.wait() == SIGUSR1 {
-      log.notice("draining: no new meetings are taken")
       edge.execute { handler, now in (handler as? MediaHostRuntime)?.drain(now: now) }
     }
-    log.notice("stopping: calls are ended")
     stop(edge, log)
     threads.stop()
     try edge.stop().wait()
@@ -107,9 +105,9 @@ struct MediaHostCommand: ParsableCommand {
   }
 
   private func startWorkers(_ settings: MediaHostConfiguration, _ log: Logger) throws -> WorkerGroup {
-    do {
+    do throws(WorkerGroup.StartError) {
       return try WorkerGroup(settings, log)
-    } catch let error as WorkerGroup.StartError {
+    } catch {
       throw Failure(error.description).exit
     }
   }

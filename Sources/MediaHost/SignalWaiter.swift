@@ -4,31 +4,40 @@ import Foundation
 import Synchronization
 
 /// Takes the given signals from their default action and hands them out one by one.
-final class SignalWaiter: Sendable {
-  private let arrived: Mutex<[Int32]>
-  private let semaphore = DispatchSemaphore(value: 0)
-  private let sources = Mutex<[any DispatchSourceSignal]>([])
+final class SignalWaiter {
+  private final class Arrivals: Sendable {
+    private let numbers = Mutex<[Int32]>([])
+    private let semaphore = DispatchSemaphore(value: 0)
+
+    func note(_ number: Int32) {
+      numbers.withLock { if $0.count < 16 { $0.append(number) } }
+      semaphore.signal()
+    }
+
+    func next() -> Int32? {
+      semaphore.wait()
+      return numbers.withLock { $0.isEmpty ? nil : $0.removeFirst() }
+    }
+  }
+
+  private let arrivals = Arrivals()
+  private let sources: [any DispatchSourceSignal]
 
   init(_ numbers: [Int32]) {
-    arrived = Mutex([])
+    let arrivals = arrivals
     let queue = DispatchQueue(label: "parley.signals")
-    for number in numbers {
+    sources = numbers.map { number in
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-      source.setEventHandler { [self] in
-        arrived.withLock { if $0.count < 16 { $0.append(number) } }
-        semaphore.signal()
-      }
+      source.setEventHandler { arrivals.note(number) }
       source.resume()
-      nonisolated(unsafe) let kept = source
-      sources.withLock { $0.append(kept) }
+      return source
     }
   }
 
   func wait() -> Int32 {
     while true {
-      semaphore.wait()
-      if let number = arrived.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) { return number }
+      if let number = arrivals.next() { return number }
     }
   }
 }
