@@ -98,6 +98,29 @@ struct SRTPHostileTests {
     }
   }
 
+  @Test("a source first heard after its first wrap is understood, not one after its second", arguments: suites)
+  func lateBeginning(_ suite: SRTPSuite) throws {
+    var random = RandomSource(seed: 17)
+    let key = random.masterKey(suite)
+    let sender = try Peer(key)
+    let receiver = try Peer(key)
+    let before = random.rtpPacket(sequence: 65_535, ssrc: 1, payloadCount: 300)
+    let after = random.rtpPacket(sequence: 0, ssrc: 1, payloadCount: 300)
+    let sentBefore = try sender.protect(before)
+    let sentAfter = try sender.protect(after)
+
+    #expect(receiver.authenticates(sentAfter))
+    #expect(try receiver.unprotect(sentAfter) == after)
+    #expect(throws: DropReason.replayed) { try receiver.unprotect(sentAfter) }
+    #expect(try receiver.unprotect(sentBefore) == before)
+
+    let veteran = try Peer(key)
+    veteran.seed(.send, ssrc: 2, rtpIndex: 2 << 16 - 1)
+    let unknown = try veteran.protect(random.rtpPacket(sequence: 0, ssrc: 2, payloadCount: 5))
+    #expect(!receiver.authenticates(unknown))
+    #expect(throws: DropReason.authenticationFailed) { try receiver.unprotect(unknown) }
+  }
+
   @Test("every shorter count of a packet is refused", arguments: backends)
   func truncated(_ suite: SRTPSuite, _ backend: SRTPBackend) throws {
     var random = RandomSource(seed: 5)

@@ -95,8 +95,12 @@ import RTP
   // MARK: Receiving
 
   mutating func unprotectRTP(_ packet: UnsafeMutableRawPointer, count: Int) throws(DropReason) -> Int {
-    let operation = try unsafe receivedRTP(packet, count: count)
+    var operation = try unsafe receivedRTP(packet, count: count)
     guard rtpPackets < SRTPLimits.rtpPackets else { throw .keyExhausted }
+    if unsafe slot(of: operation.ssrc) == nil {
+      guard let first = unsafe beginning(with: operation) else { throw .authenticationFailed }
+      unsafe operation = first
+    }
     guard unsafe rtp.open(operation) else { throw .authenticationFailed }
     let slot = unsafe slotOfAuthentic(operation.ssrc)
     unsafe sources[slot].rtp.accept(operation.index)
@@ -116,7 +120,20 @@ import RTP
 
   func authenticatesRTP(_ packet: UnsafeMutableRawPointer, count: Int) -> Bool {
     guard let operation = unsafe try? receivedRTP(packet, count: count) else { return false }
-    return unsafe rtp.authenticates(operation)
+    return unsafe slot(of: operation.ssrc) == nil ? beginning(with: operation) != nil : rtp.authenticates(operation)
+  }
+
+  /// The first packet of an SSRC, with rollover 0 or else 1; `nil` when neither authenticates.
+  ///
+  /// SDES names no rollover counter. A sender that began shortly before the wrap, its first packets lost or sent before
+  /// we had its key, would else never be understood (RFC 4568 §6.4).
+  private func beginning(with operation: SRTPOperation) -> SRTPOperation? {
+    if unsafe rtp.authenticates(operation) { return unsafe operation }
+    guard unsafe operation.index < 0x8000 else { return nil }
+    let wrapped = unsafe SRTPOperation(
+      packet: operation.packet, clearCount: operation.clearCount, count: operation.count,
+      tagOffset: operation.tagOffset, ssrc: operation.ssrc, index: operation.index | 1 << 16, word: 1)
+    return unsafe rtp.authenticates(wrapped) ? wrapped : nil
   }
 
   func authenticatesRTCP(_ packet: UnsafeMutableRawPointer, count: Int) -> Bool {
