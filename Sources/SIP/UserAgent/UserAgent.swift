@@ -1,17 +1,61 @@
 //  UserAgent.swift: calls, requests and subscriptions of one SIP element, as a value (RFC 3261 §8, §12–§15).
+//  Walk: SIPMessage → TransactionLayer → UserAgent → UserAgentEvent
 import Primitives
 
 /// A SIP user agent core, both roles, over a `TransactionLayer`.
 ///
 /// Everything is synchronous: each method appends what is to be done to `outputs`. Methods that name a handle which is
 /// over do nothing, so that a user that was overtaken by the network need not check first.
+///
+/// Every call made by `invite` or announced by `.invited` ends with exactly one `.refused` or `.ended`, at once also
+/// when the user ends it; what is left to be said on the wire then happens without the user. In the same way every
+/// subscription ends with one `.subscriptionEnded`, and every request with one `.responded` or `.failed`.
+///
+/// Not here: digest credentials, 3xx recursion, name resolution beyond the static names, and subscriptions that share
+/// a dialog with a call (RFC 6665 §4.5.2 advises against them): a SUBSCRIBE inside a call is answered 403.
 public struct UserAgent: Sendable {
   public let configuration: UserAgentConfiguration
-  private var random: RandomSource
+  var random: RandomSource
+  var transactions: TransactionLayer
+  var calls: [CallHandle: InviteSession] = [:]
+  var subscriptions: [SubscriptionHandle: Subscription] = [:]
+  var owners: [HalfDialogID: DialogOwner] = [:]
+  var clients: [TransactionID: ClientUse] = [:]
+  /// Initial INVITEs, re-INVITEs and UPDATEs that came.
+  var servers: [TransactionID: CallHandle] = [:]
+  var serverRequests: [ServerRequestHandle: ServerRequest] = [:]
+  var timers = DeadlineHeap<TimerKey>()
+  /// From the transaction layer, not yet worked off.
+  var queue: [TransactionOutput] = []
+  /// Values of Allow, Supported and Allow-Events.
+  let allow: String
+  let supported: String
+  private var lastNumber: UInt64 = 0
+  private var isWorking = false
 
   public init(configuration: UserAgentConfiguration, random: RandomSource) {
+    var random = random
     self.configuration = configuration
+    var transaction = TransactionConfiguration()
+    transaction.timers = configuration.timers
+    transaction.listen = configuration.listen
+    transaction.advertisedHost = configuration.advertisedHost
+    transaction.retryAfterSeconds = configuration.limits.retryAfterSeconds
+    transactions = TransactionLayer(configuration: transaction, random: RandomSource(seed: random.bytes(32)))
     self.random = random
+    allow = Self.allowed(configuration).map(\.name).sorted().joined(separator: ", ")
+    supported = (["timer"] + configuration.extensions).joined(separator: ", ")
+  }
+
+  static func allowed(_ configuration: UserAgentConfiguration) -> Set<SIPMethod> {
+    var methods = configuration.allowedMethods.union([.options])
+    if methods.contains(.invite) { methods.formUnion([.ack, .cancel, .bye, .prack, .update]) }
+    return methods
+  }
+
+  mutating func takeNumber() -> UInt64 {
+    lastNumber &+= 1
+    return lastNumber
   }
 
   // MARK: Input
@@ -19,107 +63,148 @@ public struct UserAgent: Sendable {
   /// - Parameter bytes: one datagram, or one whole message from `StreamFramer`.
   public mutating func receive(
     _ bytes: [UInt8], from flow: SIPFlow, now: Instant, into outputs: inout [UserAgentOutput]
-  ) {}
+  ) {
+    // What cannot be indexed cannot be answered: keep-alives, noise, what is cut short.
+    guard let message = try? SIPMessage(parsing: bytes) else { return }
+    do throws(SIPParseError) {
+      try message.validate(over: flow.transport)
+      transactions.receive(message, from: flow, now: now, into: &queue)
+    } catch {
+      transactions.reject(message, from: flow, status: error.status, reason: error.reason, into: &queue)
+    }
+    work(now, &outputs)
+  }
 
   /// Nothing can be sent over this flow: the connection failed or closed.
-  public mutating func transportFailed(_ flow: SIPFlow, now: Instant, into outputs: inout [UserAgentOutput]) {}
+  public mutating func transportFailed(_ flow: SIPFlow, now: Instant, into outputs: inout [UserAgentOutput]) {
+    transactions.transportFailed(flow, now: now, into: &queue)
+    work(now, &outputs)
+  }
 
-  public mutating func advance(to now: Instant, into outputs: inout [UserAgentOutput]) {}
+  public mutating func advance(to now: Instant, into outputs: inout [UserAgentOutput]) {
+    transactions.advance(to: now, into: &queue)
+    work(now, &outputs)
+    while let key = timers.takeDue(at: now) {
+      ring(key, now, &outputs)
+      work(now, &outputs)
+    }
+  }
 
-  public var nextDeadline: Instant { .never }
+  public var nextDeadline: Instant { min(transactions.nextDeadline, timers.nextDeadline) }
 
-  // MARK: Calls
+  public var counts: UserAgentCounts {
+    UserAgentCounts(
+      calls: calls.count, subscriptions: subscriptions.count, dialogs: owners.count,
+      clientTransactions: clients.count, serverInvites: servers.count, serverRequests: serverRequests.count,
+      timers: timers.count, transactions: transactions.clientCount + transactions.serverCount)
+  }
 
-  public mutating func invite(
-    _ invitation: Invitation, now: Instant, into outputs: inout [UserAgentOutput]
-  ) -> CallHandle { CallHandle(number: 0) }
+  // MARK: Work
 
-  /// A provisional response to the INVITE that is pending.
-  /// - Parameter status: 101…199, usually 180…183.
-  /// - Parameter contactUser: user part of our Contact from now on, `nil`: as it was, at first the configuration's.
-  /// - Parameter isFocus: `isfocus` in our Contact from now on; `nil`: as it was, at first without.
-  public mutating func ring(
-    _ call: CallHandle, status: Int = 180, contactUser: String? = nil, isFocus: Bool? = nil,
-    headers: [HeaderField] = [], body: MessageBody? = nil, now: Instant, into outputs: inout [UserAgentOutput]
-  ) {}
+  /// Handles what the transaction layer put out, and what comes of that, until nothing is left.
+  mutating func work(_ now: Instant, _ outputs: inout [UserAgentOutput]) {
+    // Called from inside by a method that is also the user's: the loop that runs comes to it.
+    guard !isWorking else { return }
+    isWorking = true
+    defer { isWorking = false }
+    var next = 0
+    while next < queue.count {
+      let output = queue[next]
+      next += 1
+      switch output {
+      case .transmit(let bytes, let flow): outputs.append(.transmit(bytes, flow))
+      case .request(let request): handle(request, now, &outputs)
+      case .ack(let message, _, _): handleACK(message, now, &outputs)
+      case .response(let id, let message, let flow): handleResponse(id, message, flow, now, &outputs)
+      case .failed(let id, let failure): handleFailure(id, failure, now, &outputs)
+      case .terminated(let id):
+        clients[id] = nil
+        servers[id] = nil
+      }
+    }
+    queue.removeAll(keepingCapacity: true)
+  }
 
-  /// 200 to the INVITE, re-INVITE or UPDATE that is pending. Contact as in `ring`.
-  public mutating func answer(
-    _ call: CallHandle, body: MessageBody?, contactUser: String? = nil, isFocus: Bool? = nil,
-    headers: [HeaderField] = [], now: Instant, into outputs: inout [UserAgentOutput]
-  ) {}
+  private mutating func handleResponse(
+    _ id: TransactionID, _ message: SIPMessage, _ flow: SIPFlow, _ now: Instant, _ outputs: inout [UserAgentOutput]
+  ) {
+    guard let use = clients[id] else { return }
+    // 100 belongs to the hop. INVITE gives every provisional and every 2xx on, other requests their one final response.
+    guard message.status > 100 else { return }
+    switch use.purpose {
+    case .invite(let call): handleInviteResponse(call, id, message, flow, now, &outputs)
+    case .offer(let call): handleOfferResponse(call, id, message, flow, now, &outputs)
+    case .bye(let call): if message.status >= 200 { handleLeft(call) }
+    case .unattended: break
+    case .inCall(let call, let request):
+      guard message.status >= 200, !use.isAnswered else { return }
+      clients[id]?.isAnswered = true
+      outputs.append(.event(.responded(request, call, message)))
+      if message.status == 481 { lose(call, status: 481, now, &outputs) }
+    case .request(let request):
+      guard message.status >= 200, !use.isAnswered else { return }
+      clients[id]?.isAnswered = true
+      outputs.append(.event(.responded(request, nil, message)))
+    case .subscribe(let subscription): handleSubscribeResponse(subscription, id, message, flow, now, &outputs)
+    case .notify(let subscription): if message.status >= 200 { handleNotifyDone(subscription, message, now, &outputs) }
+    }
+  }
 
-  /// A final refusal of the INVITE (the call is over), re-INVITE or UPDATE (the call goes on) that is pending.
-  public mutating func reject(
-    _ call: CallHandle, status: Int, reason: String? = nil, headers: [HeaderField] = [], now: Instant,
-    into outputs: inout [UserAgentOutput]
-  ) {}
+  private mutating func handleFailure(
+    _ id: TransactionID, _ failure: TransactionFailure, _ now: Instant, _ outputs: inout [UserAgentOutput]
+  ) {
+    // Of a server transaction: the peer repeats its request, or gives up as we do.
+    guard let use = clients[id] else { return }
+    if failure == .transport, let builder = use.builder, let flow = use.alternatives.first,
+      case .success(let moved) = start(
+        builder, over: flow, alternatives: Array(use.alternatives.dropFirst()), as: use.purpose, now)
+    {
+      return handleMoved(use.purpose, to: moved)
+    }
+    let status = failure == .transport ? 503 : 408
+    switch use.purpose {
+    case .invite(let call): handleInviteFailure(call, status: status, &outputs)
+    case .offer(let call): handleOfferRefused(call, id, status: status, nil, now, &outputs)
+    case .bye(let call): handleLeft(call)
+    case .unattended: break
+    case .inCall(let call, let request):
+      outputs.append(.event(.failed(request, call, failure == .transport ? .transport : .timeout)))
+      // RFC 3261 §12.2.1.2: no response at all is a 408, and a 408 ends the dialog.
+      if failure == .timedOut { lose(call, status: 408, now, &outputs) }
+    case .request(let request):
+      outputs.append(.event(.failed(request, nil, failure == .transport ? .transport : .timeout)))
+    case .subscribe(let subscription): handleSubscribeFailure(subscription, failure, now, &outputs)
+    case .notify(let subscription): handleNotifyFailure(subscription, status: status, now, &outputs)
+    }
+  }
 
-  /// A re-INVITE: `.answered` or `.reofferRefused` follows. 491 is retried here (RFC 3261 §14.1).
-  public mutating func reinvite(
-    _ call: CallHandle, body: MessageBody?, headers: [HeaderField] = [], now: Instant,
-    into outputs: inout [UserAgentOutput]
-  ) {}
+  /// The same request goes on as another transaction, over another flow.
+  private mutating func handleMoved(_ purpose: ClientUse.Purpose, to id: TransactionID) {
+    switch purpose {
+    case .invite(let call): calls[call]?.transaction = id
+    case .offer(let call): calls[call]?.renegotiation.sent?.transaction = id
+    case .subscribe(let subscription): subscriptions[subscription]?.setTransaction(id)
+    case .notify(let subscription): subscriptions[subscription]?.setTransaction(id)
+    case .bye, .inCall, .request, .unattended: break
+    }
+  }
 
-  /// An UPDATE (RFC 3311): `.answered` or `.reofferRefused` follows.
-  public mutating func update(
-    _ call: CallHandle, body: MessageBody?, headers: [HeaderField] = [], now: Instant,
-    into outputs: inout [UserAgentOutput]
-  ) {}
-
-  /// The ACK with our answer, after an INVITE or re-INVITE that we sent without an offer.
-  public mutating func acknowledge(
-    _ call: CallHandle, body: MessageBody?, now: Instant, into outputs: inout [UserAgentOutput]
-  ) {}
-
-  /// Ends the call by CANCEL, BYE or a final response, as its state wants; `.ended(_, .local)` comes at once.
-  /// - Parameter status: the final response to an INVITE that is pending.
-  /// - Parameter reason: value of the Reason header (RFC 3326): `SIP;cause=200;text="moved"`.
-  public mutating func hangUp(
-    _ call: CallHandle, status: Int = 480, reason: String? = nil, headers: [HeaderField] = [], now: Instant,
-    into outputs: inout [UserAgentOutput]
-  ) {}
-
-  // MARK: Requests
-
-  /// A request in the call's dialog, early or confirmed: INFO, MESSAGE, OPTIONS …
-  public mutating func request(
-    _ method: SIPMethod, in call: CallHandle, headers: [HeaderField] = [], body: MessageBody? = nil, now: Instant,
-    into outputs: inout [UserAgentOutput]
-  ) -> RequestHandle { RequestHandle(number: 0) }
-
-  public mutating func request(
-    _ request: OutgoingRequest, now: Instant, into outputs: inout [UserAgentOutput]
-  ) -> RequestHandle { RequestHandle(number: 0) }
-
-  /// - Parameter status: 200…699; provisional responses to requests other than INVITE are not sent (RFC 4320).
-  public mutating func respond(
-    to request: ServerRequestHandle, status: Int, reason: String? = nil, headers: [HeaderField] = [],
-    body: MessageBody? = nil, now: Instant, into outputs: inout [UserAgentOutput]
-  ) {}
-
-  // MARK: Subscriptions
-
-  public mutating func subscribe(
-    _ subscription: OutgoingSubscription, now: Instant, into outputs: inout [UserAgentOutput]
-  ) -> SubscriptionHandle { SubscriptionHandle(number: 0) }
-
-  /// 200 to a SUBSCRIBE; the caller sends the first NOTIFY with `notify` at once (RFC 6665 §4.2.1.2).
-  /// - Parameter expiresSeconds: granted at most; what the subscriber asks for, if less.
-  /// - Returns: `nil` when the request is gone, is no SUBSCRIBE outside a call, or the table is full (then answered).
-  public mutating func acceptSubscription(
-    of request: ServerRequestHandle, expiresSeconds: UInt32 = 3600, headers: [HeaderField] = [],
-    contactUser: String? = nil, isFocus: Bool = false, now: Instant, into outputs: inout [UserAgentOutput]
-  ) -> SubscriptionHandle? { nil }
-
-  /// A NOTIFY. It waits for the response to the one before; `.terminated` ends the subscription.
-  public mutating func notify(
-    _ subscription: SubscriptionHandle, state: SubscriptionState = .active, headers: [HeaderField] = [],
-    body: MessageBody? = nil, now: Instant, into outputs: inout [UserAgentOutput]
-  ) {}
-
-  /// Subscriber: SUBSCRIBE with Expires: 0. Notifier: NOTIFY `terminated;reason=noresource`.
-  public mutating func endSubscription(
-    _ subscription: SubscriptionHandle, now: Instant, into outputs: inout [UserAgentOutput]
-  ) {}
+  private mutating func ring(_ key: TimerKey, _ now: Instant, _ outputs: inout [UserAgentOutput]) {
+    switch key {
+    case .call(let call, let timer):
+      switch timer {
+      case .ringing: handleRangTooLong(call, now, &outputs)
+      case .acknowledgement: repeat2xx(call, now, &outputs)
+      case .provisional: repeatProvisional(call, now, &outputs)
+      case .refresh: refreshSession(call, now, &outputs)
+      case .expiry: expireSession(call, now, &outputs)
+      case .glare: handleGlareOver(call, now, &outputs)
+      case .offer: reject(call, status: 500, reason: "Server Time-out", now: now, into: &outputs)
+      }
+    case .serverRequest(let request):
+      respond(to: request, status: 500, reason: "Server Time-out", now: now, into: &outputs)
+    case .subscriptionExpiry(let subscription): handleSubscriptionExpired(subscription, now, &outputs)
+    case .subscriptionRefresh(let subscription): refreshSubscription(subscription, now, &outputs)
+    }
+  }
 }

@@ -51,6 +51,8 @@ public struct UserAgentConfiguration: Sendable {
   /// Recv-Info of INVITE and its responses (RFC 6086). Empty: not sent.
   public var infoPackages: [String] = []
 
+  /// T1, T2, T4 (RFC 3261 §17).
+  public var timers = TransactionTimers()
   public var sessionTimer = SessionTimerPolicy()
   /// An incoming call that the user neither answers nor refuses is refused with 480 after this, an outgoing one
   /// that only gets provisional answers is cancelled.
