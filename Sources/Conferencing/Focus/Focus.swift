@@ -51,6 +51,8 @@ public struct Focus: Sendable {
   private var byEndpoint: [String: ParticipantID] = [:]
   /// Of those who are not in yet.
   private var deadlines: [ParticipantID: Instant] = [:]
+  /// Servers that forgot the conference since somebody was last let in.
+  private var forgetful: Set<ConferencingServerID> = []
 
   public init(name: ConferenceName, entity: String, policy: FocusPolicy) {
     self.name = name
@@ -149,7 +151,7 @@ public struct Focus: Sendable {
     if let error = admissionError() {
       outputs.append(.refuse(id, error))
       outputs.append(.record(.participantRefused(name, id, user: joiner.userEntity, cause: .refused(error), at: now)))
-      return state
+      return afterDeparture(now, &outputs)
     }
     let isFirst = participants.isEmpty
     let endpoint = Self.endpointEntity(of: joiner, id)
@@ -239,9 +241,12 @@ public struct Focus: Sendable {
       }
     }
     if participants.isEmpty { return end(.serverLost, now, &outputs) }
+    // A server that forgot the conference was restarted, and is as good as any; once.
+    let isForgiven = error == .serverForgotConference && forgetful.insert(server).inserted
+    let excluded: Set<ConferencingServerID> = isForgiven ? [] : [server]
     outputs.append(.releaseServer)
-    outputs.append(.provision(excluding: [server]))
-    return .activating(excluded: [server])
+    outputs.append(.provision(excluding: excluded))
+    return .activating(excluded: excluded)
   }
 
   private mutating func legRefused(
@@ -276,6 +281,7 @@ public struct Focus: Sendable {
     guard let participant = participants[id], participant.phase == .joining else { return }
     participants[id]?.phase = .joined
     deadlines[id] = nil
+    forgetful = []
     let endpoint = RosterEndpoint(
       entity: participant.endpointEntity, participant: id, media: Array(media.prefix(Limits.mediaPerEndpoint)))
     roster.add(endpoint, of: participant.joiner, role: "attendee")
