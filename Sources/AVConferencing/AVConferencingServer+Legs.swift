@@ -223,16 +223,18 @@ extension AVConferencingServer {
   }
 
   /// The dialog is over: takes the leg out of the roster and off its worker.
+  ///
+  /// - Parameter isOnWorker: `false` when the worker is known not to have it.
   mutating func close(
-    _ id: LegID, reason: String, method: ConferenceInfo.DisconnectionMethod, now: Instant,
-    into outputs: inout [AVConferencingOutput]
+    _ id: LegID, reason: String, method: ConferenceInfo.DisconnectionMethod, isOnWorker: Bool = true,
+    statistics: LegStatistics? = nil, now: Instant, into outputs: inout [AVConferencingOutput]
   ) {
     guard var leg = legs[id], leg.state != .closing else { return }
     var last = leg.endpoint
     last.status = .disconnected
     last.disconnectionMethod = leg.isSilent ? .failed : method
     last.disconnectionInfo = ConferenceInfo.ExecutionInfo(reason: leg.isSilent ? "no media" : reason)
-    let wasOnWorker = leg.state != .offering
+    let wasOnWorker = isOnWorker && leg.state != .offering
     leg.state = .closing
     leg.closingReason = reason
     leg.deadline = now + Limits.legClosing
@@ -247,7 +249,7 @@ extension AVConferencingServer {
       timers.set(.departed(leg.meeting), at: until)
     }
     scheduleFlush(leg.meeting, now: now)
-    if !wasOnWorker { forget(id, statistics: nil, into: &outputs) }
+    if !wasOnWorker { forget(id, statistics: statistics, into: &outputs) }
     endIfAbandoned(leg.meeting, now: now, into: &outputs)
   }
 
@@ -292,7 +294,7 @@ extension AVConferencingServer {
 
   /// The worker did not take the leg: 503 while the INVITE is open, BYE after.
   private mutating func failOpening(
-    _ leg: ParticipantLeg, now: Instant, into outputs: inout [AVConferencingOutput]
+    _ leg: ParticipantLeg, isOnWorker: Bool = true, now: Instant, into outputs: inout [AVConferencingOutput]
   ) {
     let error = AVConferencingError.workerFailed(retryAfter: configuration.retryAfter)
     outputs.append(.log(.refused(callID: leg.callID, status: error.status, reason: error.text)))
@@ -304,7 +306,7 @@ extension AVConferencingServer {
     } else {
       hangUp(leg.id, reason: "SIP;cause=503;text=\"\(error.text)\"", now: now)
     }
-    close(leg.id, reason: error.text, method: .failed, now: now, into: &outputs)
+    close(leg.id, reason: error.text, method: .failed, isOnWorker: isOnWorker, now: now, into: &outputs)
   }
 
   // MARK: What workers report
@@ -356,7 +358,10 @@ extension AVConferencingServer {
       if leg.state != .closing {
         // The worker lost it without being asked: the dialog must not outlive the media.
         hangUp(id, reason: "SIP;cause=503;text=\"media lost\"", now: now)
-        close(id, reason: "media lost", method: .failed, now: now, into: &outputs)
+        close(
+          id, reason: "media lost", method: .failed, isOnWorker: false, statistics: statistics, now: now, into: &outputs
+        )
+        return
       }
       forget(id, statistics: statistics, into: &outputs)
       endIfAbandoned(leg.meeting, now: now, into: &outputs)
@@ -399,10 +404,7 @@ extension AVConferencingServer {
     _ leg: ParticipantLeg, now: Instant, into outputs: inout [AVConferencingOutput]
   ) {
     switch leg.state {
-    case .opening, .confirming:
-      failOpening(leg, now: now, into: &outputs)
-      forget(leg.id, statistics: nil, into: &outputs)  // the worker has nothing to close
-      endIfAbandoned(leg.meeting, now: now, into: &outputs)
+    case .opening, .confirming: failOpening(leg, isOnWorker: false, now: now, into: &outputs)
     case .open, .offering, .closing: break  // a refused change leaves the leg as it was
     }
   }

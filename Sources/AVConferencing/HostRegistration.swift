@@ -132,8 +132,8 @@ public struct HostRegistration: Sendable {
     case .success(_, let tag):
       entityTag = tag
       if publishAgain, state == .registered { publish(now: now, into: &outputs) }
-    case .failure(412, _, _):
-      entityTag = nil
+    case .failure(412, _, _) where entityTag != nil:
+      entityTag = nil  // the next one goes without, so a front end that always says 412 cannot make us race
       if state == .registered { publish(now: now, into: &outputs) }
     case .failure(let status, let retryAfter, _):
       entityTag = nil

@@ -49,9 +49,10 @@ struct ControlDialogTests {
     let c3p = bench.request(.addConference(ConferenceInfo(entity: HostBench.entity)), id: 1)
     let call = bench.invite(
       HostBench.serviceURI, body: HostBench.multipart(sdp: sdp, c3p: c3p),
-      headers: [HeaderField("Session-Expires", "90;refresher=uac"), HeaderField("Supported", "timer")])
-    #expect(bench.takeAnswer(of: call) != nil)
+      sessionTimer: SessionTimerPolicy(expiresSeconds: 90, refresher: .uac))
+    #expect(bench.takeAnswer(of: call)?.first(.sessionExpires)?.hasPrefix("90") == true)
     #expect(bench.host.counts.meetings == 1)
+    let began = bench.now
 
     // The Focus dies: nobody refreshes, nobody answers.
     for _ in 0..<600 where bench.host.counts.meetings > 0 {
@@ -61,6 +62,7 @@ struct ControlDialogTests {
     }
 
     #expect(bench.host.counts.meetings == 0)
+    #expect(bench.now - began <= .seconds(91))
   }
 
   @Test("deleteConference is answered, then the dialog ends")
@@ -165,13 +167,23 @@ struct ControlDialogTests {
   @Test(
     "hostile bodies are 400 and leave the host as it was",
     arguments: [
-      "<?xml version=\"1.0\"?><!DOCTYPE r [<!ENTITY a \"aaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;\">]><request xmlns=\"urn:ietf:params:xml:ns:cccp\" requestId=\"1\" from=\"a\" to=\"b\">&b;</request>",
-      "<?xml version=\"1.0\"?><!DOCTYPE r SYSTEM \"file:///etc/passwd\"><request/>",
-      "<request xmlns=\"urn:ietf:params:xml:ns:cccp\" requestId=\"-1\" from=\"a\" to=\"b\"><addConference/></request>",
-      "<request", "", "\u{0}\u{1}\u{2}", String(repeating: "<a>", count: 10_000),
-      String(repeating: "x", count: 66_000),
+      "entity bomb", "external entity", "negative id", "cut off", "empty", "binary", "deep", "large",
     ])
-  func hostileBodies(text: String) throws {
+  func hostileBodies(kind: String) throws {
+    let root = "<request xmlns=\"urn:ietf:params:xml:ns:cccp\""
+    let text =
+      switch kind {
+      case "entity bomb":
+        "<?xml version=\"1.0\"?><!DOCTYPE r [<!ENTITY a \"aaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;\">]>"
+          + "\(root) requestId=\"1\" from=\"a\" to=\"b\">&b;</request>"
+      case "external entity": "<?xml version=\"1.0\"?><!DOCTYPE r SYSTEM \"file:///etc/passwd\"><request/>"
+      case "negative id": "\(root) requestId=\"-1\" from=\"a\" to=\"b\"><addConference/></request>"
+      case "cut off": "<request"
+      case "binary": "\u{0}\u{1}\u{2}"
+      case "deep": String(repeating: "<a>", count: 10_000)
+      case "large": root + String(repeating: " ", count: 64_000) + "/>"
+      default: ""
+      }
     var bench = HostBench()
     let control = try bench.addConference()
     let body = MessageBody(contentType: C3PRequest.contentType, text: text)

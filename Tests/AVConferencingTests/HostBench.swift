@@ -195,10 +195,13 @@ struct HostBench {
     return requestID
   }
 
-  mutating func invite(_ target: String, body: MessageBody?, headers: [HeaderField] = []) -> CallHandle {
+  mutating func invite(
+    _ target: String, body: MessageBody?, headers: [HeaderField] = [], sessionTimer: SessionTimerPolicy? = nil
+  ) -> CallHandle {
     var invitation = Invitation(
       target: target, from: "<\(Self.entity)>", to: "<\(target)>", flow: flow, body: body)
     invitation.headers = headers
+    invitation.sessionTimer = sessionTimer
     return focusDoes { $0.invite(invitation, now: $1, into: &$2) }
   }
 

@@ -92,6 +92,18 @@ struct HostRegistrationTests {
     #expect(bench.published(Self.failure(412)) == [.publish(ifMatch: nil, expires: 15)])
   }
 
+  @Test("a front end that says 412 to everything is not raced with")
+  func always412() {
+    var bench = Bench()
+    bench.comeUp()
+    _ = bench.advance(by: .seconds(5))
+    _ = bench.published(Self.failure(412))
+
+    #expect(bench.published(Self.failure(412)) == [.loadRefused(status: 412)])
+    #expect(bench.advance(by: .seconds(4)).isEmpty)
+    #expect(bench.advance(by: .seconds(1)) == [.publish(ifMatch: nil, expires: 15)])
+  }
+
   @Test("failures back off, doubling to a maximum, each at least half of it")
   func backOff() {
     var bench = Bench()
