@@ -11,12 +11,14 @@ extension AVConferencingServer {
     _ call: CallHandle, _ message: SIPMessage, _ flow: SIPFlow, now: Instant,
     into outputs: inout [AVConferencingOutput]
   ) {
+    var request: C3PRequest?
     do throws(AVConferencingError) {
       guard isTrusted(flow.remote) else {
         outputs.append(.log(.untrustedPeer(flow.remote, method: "INVITE")))
         throw .untrustedPeer
       }
       let body = try SignallingBody(of: message)
+      request = body.request
       let user = message.targetUser
       if let meeting = meetingOfUser[user] {
         try join(meeting, call, message, body, now: now, into: &outputs)
@@ -37,22 +39,28 @@ extension AVConferencingServer {
         throw .unknownConference
       }
     } catch {
-      refuse(call, message, error, now: now, into: &outputs)
+      refuse(call, message.callIDText, error, answering: request, now: now, into: &outputs)
     }
   }
 
-  /// The one place where an INVITE, a re-INVITE or an UPDATE is refused.
-  func refusal(_ error: AVConferencingError) -> [HeaderField] {
-    error.headers.map { HeaderField($0.0, $0.1) }
+  /// Refuses an INVITE, a re-INVITE or an UPDATE; its C3P request, if it carried one, is answered in the same message.
+  mutating func refuse(
+    _ call: CallHandle, _ callID: String, _ error: AVConferencingError, answering request: C3PRequest? = nil,
+    now: Instant, into outputs: inout [AVConferencingOutput]
+  ) {
+    var body: MessageBody?
+    if let request, let reason = error.c3pReason {
+      let response = C3PResponse(to: request, code: .failure, reason: C3PReason(rawValue: reason))
+      body = SignallingBody.encoded(sdp: nil, c3p: response.encoded())
+    }
+    agent.reject(
+      call, status: error.status, reason: error.reasonPhrase, headers: refusal(error), body: body, now: now,
+      into: &queue)
+    outputs.append(.log(.refused(callID: callID, status: error.status, reason: error.text)))
   }
 
-  mutating func refuse(
-    _ call: CallHandle, _ message: SIPMessage, _ error: AVConferencingError, now: Instant,
-    into outputs: inout [AVConferencingOutput]
-  ) {
-    agent.reject(
-      call, status: error.status, reason: error.reasonPhrase, headers: refusal(error), now: now, into: &queue)
-    outputs.append(.log(.refused(callID: message.callIDText, status: error.status, reason: error.text)))
+  func refusal(_ error: AVConferencingError) -> [HeaderField] {
+    error.headers.map { HeaderField($0.0, $0.1) }
   }
 
   /// A re-INVITE, or an UPDATE with a body.
@@ -71,7 +79,7 @@ extension AVConferencingServer {
         agent.reject(call, status: 481, now: now, into: &queue)
       }
     } catch {
-      refuse(call, message, error, now: now, into: &outputs)
+      refuse(call, message.callIDText, error, now: now, into: &outputs)
     }
   }
 

@@ -297,13 +297,12 @@ extension AVConferencingServer {
     _ leg: ParticipantLeg, isOnWorker: Bool = true, now: Instant, into outputs: inout [AVConferencingOutput]
   ) {
     let error = AVConferencingError.workerFailed(retryAfter: configuration.retryAfter)
-    outputs.append(.log(.refused(callID: leg.callID, status: error.status, reason: error.text)))
     if case .opening = leg.state {
       if roles.removeValue(forKey: leg.call) != nil {
-        agent.reject(
-          leg.call, status: error.status, reason: error.reasonPhrase, headers: refusal(error), now: now, into: &queue)
+        refuse(leg.call, leg.callID, error, answering: leg.request, now: now, into: &outputs)
       }
     } else {
+      outputs.append(.log(.refused(callID: leg.callID, status: error.status, reason: error.text)))
       hangUp(leg.id, reason: "SIP;cause=503;text=\"\(error.text)\"", now: now)
     }
     close(leg.id, reason: error.text, method: .failed, isOnWorker: isOnWorker, now: now, into: &outputs)

@@ -81,7 +81,7 @@ extension AVConferencingServer {
         again = min(again, talkersDue)
         continue
       }
-      guard !agent.hasUnansweredNotify(watcher) else {
+      guard !agent.isNotifying(watcher) else {
         // The watcher has not taken the last one: it gets the sum of what happens meanwhile.
         again = min(again, now + Limits.notificationGap)
         continue

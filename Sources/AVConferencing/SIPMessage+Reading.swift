@@ -23,8 +23,3 @@ extension SIPMessage {
     return Int(text).flatMap { (0...3_600_000).contains($0) ? $0 : nil }
   }
 }
-
-extension UserAgent {
-  /// Whether a NOTIFY still waits for its response. The user agent queues, so `false` costs only documents.
-  func hasUnansweredNotify(_ subscription: SubscriptionHandle) -> Bool { false }
-}

@@ -70,10 +70,12 @@ struct CommandTests {
     nobody.user = "sip:nobody@example.com"
     var elsewhere = meeting.phone
     elsewhere.endpoint = "bo-2"
+    var video = wish
+    video.id = "2"
     let wrong: [(C3PCommand, C3PReason)] = [
       (.modifyEndpointMedia(keys(nobody), wish), .userDoesNotExist),
       (.modifyEndpointMedia(keys(elsewhere), wish), .endpointDoesNotExist),
-      (.modifyEndpointMedia(keys(meeting.phone, media: "2"), wish), .mediaDoesNotExist),
+      (.modifyEndpointMedia(keys(meeting.phone, media: "2"), video), .mediaDoesNotExist),
       (.modifyEndpointMedia(keys(meeting.phone, entity: "sip:x@y"), wish), .conferenceDoesNotExist),
       (.modifyEndpointMedia(keys(meeting.phone), media()), .otherFailure),
       (.deleteUser(UserKeys(conference: HostBench.entity, user: nobody.user)), .userDoesNotExist),

@@ -106,6 +106,24 @@ struct ParticipantLegTests {
     #expect(bench.host.counts.legs == 0)
   }
 
+  @Test("an INVITE with nothing at all gets an offer too, as sipp may send it")
+  func bodyless() throws {
+    var bench = HostBench()
+    let control = try bench.addConference()
+
+    let call = bench.invite(control.uri, body: nil)
+    let accepted = bench.takeAnswer(of: call)
+    let offer = try #require(accepted)
+    var peer = LegNegotiationTests.negotiation(seed: 9)
+    let ours = try peer.answer(offer.body)
+    bench.focusDoes {
+      $0.acknowledge(call, body: MessageBody(contentType: "application/sdp", bytes: ours), now: $1, into: &$2)
+    }
+
+    #expect(bench.takeCommands().filter(\.isOpenLeg).count == 1)
+    #expect(bench.host.counts.legs == 1)
+  }
+
   @Test("an ACK without answer, or with a bad one, ends the leg", arguments: ["", "nonsense"])
   func badAnswer(text: String) throws {
     var bench = HostBench()
@@ -288,7 +306,10 @@ struct ParticipantLegTests {
     let past = bench.join(other, "e", entity: "sip:c2@example.com")
 
     #expect(inside.allSatisfy { $0.answer?.status == 200 } && last.answer?.status == 200)
-    #expect(bench.takeRefusal(of: full.call)?.status == 486)
+    let busy = bench.takeRefusal(of: full.call)
+    let refusal = try #require(busy)
+    #expect(refusal.status == 486)
+    #expect(try C3PResponse(parsing: refusal.body).reason == .maximumMeetingSizeExceeded)
     #expect(bench.takeRefusal(of: past.call)?.status == 503)
     bench.focusDoes { $0.hangUp(inside[0].call, now: $1, into: &$2) }
     #expect(bench.join(other, "e", entity: "sip:c2@example.com").answer?.status == 200)
