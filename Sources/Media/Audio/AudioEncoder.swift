@@ -10,7 +10,7 @@ import Primitives
   /// Of the packet, in the format's RTP clock.
   public var duration: UInt32
   /// The packet's first sample relative to the first sample of the frame last fed, in the format's RTP clock:
-  /// 10 ms packets: 0 and +duration/1; 40 ms: −20 ms; 60 ms: −40 ms.
+  /// 10 ms packets: 0 and +10 ms; 40 ms: −20 ms; 60 ms: −40 ms.
   public var timestampOffset: Int32
 }
 
@@ -29,6 +29,15 @@ import Primitives
 public struct AudioEncoder: ~Copyable {
   public let format: AudioFormat
   public let packetMilliseconds: Int
+  public let opusEncoding: OpusEncoding
+
+  private var opus: OpusEncoder?
+  private var g722 = G722Encoder()
+  private var resampler: Resampler?
+  /// Samples at the codec's rate that wait for a whole packet: at most 60 ms at 48 kHz.
+  private var waiting: [Int16]
+  private var waitingCount = 0
+  private var takenCount = 0
 
   /// - Parameter packetMilliseconds: 10, 20, 40 or 60; anything else becomes 20.
   public init(
@@ -36,28 +45,184 @@ public struct AudioEncoder: ~Copyable {
   ) {
     self.format = format
     self.packetMilliseconds = [10, 20, 40, 60].contains(packetMilliseconds) ? packetMilliseconds : 20
+    self.opusEncoding = opusEncoding
+    waiting = [Int16](repeating: 0, count: format.codec.sampleRate / 1000 * 60)
+    opus = nil
+    resampler = nil
+    switch format.codec {
+    case .opus:
+      // Fails for a bad channel count only.
+      opus = try? OpusEncoder(channels: 1, application: opusEncoding == .voice ? .voice : .lowDelay)
+      opus?.setBitRate(format.opus.bitRate)
+      opus?.setComplexity(complexity)
+      opus?.setConstantBitRate(format.opus.constantBitRate)
+      opus?.setMaximumPlaybackRate(format.opus.maximumPlaybackRate)
+    case .g722:
+      resampler = Resampler(.from48To16)
+    case .pcmu, .pcma:
+      G711.prepare()
+      resampler = Resampler(.from48To8)
+    }
+  }
+
+  private init(copying other: borrowing AudioEncoder) {
+    format = other.format
+    packetMilliseconds = other.packetMilliseconds
+    opusEncoding = other.opusEncoding
+    opus = other.opus?.clone()
+    resampler = other.resampler?.clone()
+    g722 = other.g722
+    waiting = [Int16](repeating: 0, count: other.waiting.count)
+    waitingCount = other.waitingCount
+    takenCount = other.takenCount
+    for index in 0..<waitingCount { waiting[index] = other.waiting[index] }
   }
 
   /// A second encoder in exactly this state: a listener who leaves the group continues without a seam.
-  public borrowing func clone() -> AudioEncoder {
-    AudioEncoder(format: format, packetMilliseconds: packetMilliseconds)
+  public borrowing func clone() -> AudioEncoder { AudioEncoder(copying: self) }
+
+  /// Takes the state of another encoder of the same format, packet time and Opus encoding, without allocation.
+  /// - Returns: `false`, nothing changed, when they differ.
+  public mutating func adopt(_ other: borrowing AudioEncoder) -> Bool {
+    guard format == other.format, packetMilliseconds == other.packetMilliseconds, opusEncoding == other.opusEncoding
+    else { return false }
+    switch other.opus {
+    case .some(let source): _ = opus?.adopt(source)
+    case .none: break
+    }
+    switch other.resampler {
+    case .some(let source): _ = resampler?.adopt(source)
+    case .none: break
+    }
+    g722 = other.g722
+    waitingCount = other.waitingCount
+    takenCount = other.takenCount
+    for index in 0..<waitingCount { waiting[index] = other.waiting[index] }
+    return true
   }
 
-  /// Takes the state of another encoder of the same format and packet time, without allocation.
-  /// - Returns: `false`, nothing changed, when they differ.
-  public mutating func adopt(_ other: borrowing AudioEncoder) -> Bool { false }
+  /// 0–10; the control follows load.
+  public mutating func setComplexity(_ complexity: Int) { opus?.setComplexity(complexity) }
 
-  /// - Parameter frame: 960 samples, mono, 48 kHz. Every packet of the frame before must have been taken.
-  public mutating func feed(_ frame: Span<Int16>) {}
+  /// In-band FEC, for peers that accept it and report loss. 0 switches it off.
+  /// - Parameter percent: what the peer reports, 0–100.
+  public mutating func setExpectedLoss(_ percent: Int) {
+    opus?.setFEC(format.opus.inBandFEC && percent > 0 && opusEncoding == .voice, expectedLoss: percent)
+  }
+
+  /// Samples of one packet at the codec's rate.
+  private var packetSamples: Int { format.codec.sampleRate / 1000 &* packetMilliseconds }
+  private var frameSamples: Int { format.codec.sampleRate / 50 }
+
+  /// - Parameter frame: 960 samples, mono, 48 kHz. Every packet of the frame before must have been taken; what was not
+  ///   is lost.
+  public mutating func feed(_ frame: Span<Int16>) {
+    precondition(frame.count == AudioReceiver.frameSamples)
+    if takenCount > 0 || waitingCount &+ frameSamples > waiting.count {
+      waitingCount = 0
+      takenCount = 0
+    }
+    // Moved out and back, so that the span borrows a local and not all of self; no reference is counted.
+    var samples: [Int16] = []
+    swap(&samples, &waiting)
+    var all = samples.mutableSpan
+    var target = all._mutatingExtracting(waitingCount..<(waitingCount &+ frameSamples))
+    if resampler != nil {
+      resampler?.process(frame, into: &target)
+    } else {
+      for i in 0..<frame.count { target[i] = frame[i] }
+    }
+    swap(&samples, &waiting)
+    waitingCount &+= frameSamples
+  }
 
   /// The next whole packet, if there is one: two a frame at 10 ms, one every second frame at 40 ms.
   /// - Parameter payload: room for at least `AudioLimits.payloadBytes`.
-  public mutating func take(into payload: inout MutableRawSpan) -> EncodedAudio? { nil }
+  public mutating func take(into payload: inout MutableRawSpan) -> EncodedAudio? {
+    let count = packetSamples
+    guard waitingCount &- takenCount >= count else {
+      if takenCount > 0 {
+        waitingCount = 0
+        takenCount = 0
+      }
+      return nil
+    }
+    let first = takenCount
+    takenCount &+= count
+    guard let bytes = encode(first..<takenCount, into: &payload) else { return nil }
+    let scale = format.codec.sampleRate / format.codec.clockRate
+    let offset = first &- (waitingCount &- frameSamples)
+    return EncodedAudio(
+      byteCount: bytes, duration: UInt32(clamping: count / scale), timestampOffset: Int32(clamping: offset / scale))
+  }
+
+  private mutating func encode(_ range: Range<Int>, into payload: inout MutableRawSpan) -> Int? {
+    var all: [Int16] = []
+    swap(&all, &waiting)
+    defer { swap(&all, &waiting) }
+    let samples = all.span.extracting(range)
+    switch format.codec {
+    case .opus:
+      guard payload.byteCount >= 3 else { return nil }
+      return try? opus?.encode(samples, into: &payload)
+    case .g722:
+      guard payload.byteCount >= samples.count / 2 else { return nil }
+      g722.encode(samples, into: &payload)
+      return samples.count / 2
+    case .pcmu, .pcma:
+      guard payload.byteCount >= samples.count else { return nil }
+      G711.encode(samples, law: format.codec == .pcmu ? .mu : .a, into: &payload)
+      return samples.count
+    }
+  }
 
   /// The mix is silent: drops what waits for a whole packet. The next frame fed starts a packet.
-  public mutating func pause() {}
+  public mutating func pause() {
+    waitingCount = 0
+    takenCount = 0
+  }
 
-  /// A ready-made payload of one packet of silence, for the comfort frame that keeps an Opus DTX stream alive.
+  /// A ready-made payload of one packet of silence, for the comfort frame that keeps an Opus DTX stream alive; for
+  /// other formats a packet of their silence.
   /// - Returns: `nil` when it does not fit.
-  public borrowing func writeComfort(into payload: inout MutableRawSpan) -> EncodedAudio? { nil }
+  public borrowing func writeComfort(into payload: inout MutableRawSpan) -> EncodedAudio? {
+    let clock = format.codec.clockRate / 1000
+    let duration = UInt32(clamping: clock &* packetMilliseconds)
+    var count = 0
+    switch format.codec {
+    case .opus:
+      // CELT frames of silence (its silence flag set): 10 or 20 ms, full band, mono; codes 0, 1 and 3 of RFC 6716 §3.2.
+      let head: (UInt8, UInt8?) =
+        switch packetMilliseconds {
+        case 10: (0xF0, nil)
+        case 40: (0xF9, nil)
+        case 60: (0xFB, 3)
+        default: (0xF8, nil)
+        }
+      guard payload.byteCount >= 8 else { return nil }
+      payload.store(head.0, at: 0)
+      count = 1
+      if let frames = head.1 {
+        payload.store(frames, at: 1)
+        count = 2
+      }
+      for _ in 0..<max(1, packetMilliseconds / 20) {
+        payload.store(UInt8(0xFF), at: count)
+        payload.store(UInt8(0xFE), at: count &+ 1)
+        count &+= 2
+      }
+    case .g722, .pcmu, .pcma:
+      // One byte for each RTP tick. G.722: both bands' smallest positive step.
+      count = Int(duration)
+      guard payload.byteCount >= count else { return nil }
+      let byte: UInt8 =
+        switch format.codec {
+        case .pcmu: 0xFF
+        case .pcma: 0xD5
+        default: 0xFA
+        }
+      for i in 0..<count { payload.store(byte, at: i) }
+    }
+    return EncodedAudio(byteCount: count, duration: duration, timestampOffset: 0)
+  }
 }
