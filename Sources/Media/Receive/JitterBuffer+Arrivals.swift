@@ -124,6 +124,6 @@ public struct ArrivalStatistics: Sendable, BitwiseCopyable {
     // Decay: halved in about 7 s of 20 ms packets.
     peak *= 0.998
     wanted = max(wanted, peak)
-    target = max(JitterLimits.floor, min(JitterLimits.highestTarget, Int(wanted) &+ recovery))
+    target = min(JitterLimits.highestTarget, max(JitterLimits.floor, Int(wanted)) &+ recovery)
   }
 }
