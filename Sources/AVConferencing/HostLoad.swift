@@ -23,7 +23,7 @@ public struct HostLoad: Sendable {
     var last = WorkerReport()
     var packetsInPerSecond: UInt64 = 0
     var packetsOutPerSecond: UInt64 = 0
-    var lateTicksInReport: UInt64 = 0
+    var strainedReports = 0
     var heard: Instant?
   }
 
@@ -34,8 +34,10 @@ public struct HostLoad: Sendable {
   private var calmReports = 0
   public private(set) var isOverloaded = false
 
-  /// A second with so many late ticks is overload even when the worker claims to have time.
-  static let lateTicksOfOverload: UInt64 = 5
+  /// A second with so many late ticks, and a tenth of all, is strained even when the worker claims to have time.
+  static let lateTicksOfStrain: UInt64 = 5
+  /// Strained seconds in a row that make an overload: one stall of the machine is none.
+  static let strainedReportsOfOverload = 3
   /// Reports without late ticks that end an overload, per worker.
   static let calmReportsOfRecovery = 3
 
@@ -54,21 +56,23 @@ public struct HostLoad: Sendable {
   public mutating func handle(_ report: WorkerReport, worker: Int, now: Instant) -> Bool {
     guard workers.indices.contains(worker) else { return false }
     var state = workers[worker]
+    var late: UInt64 = 0
     if let heard = state.heard {
       let seconds = max(0.1, (now - heard).seconds)
       state.packetsInPerSecond = Self.rate(report.packetsIn, state.last.packetsIn, seconds)
       state.packetsOutPerSecond = Self.rate(report.packetsOut, state.last.packetsOut, seconds)
-      state.lateTicksInReport = report.lateTicks >= state.last.lateTicks ? report.lateTicks - state.last.lateTicks : 0
+      late = report.lateTicks >= state.last.lateTicks ? report.lateTicks - state.last.lateTicks : 0
     }
     state.last = report
     state.last.busy = report.busy.isFinite ? min(max(0, report.busy), 1) : 1
     state.heard = now
+    let isStrained = state.last.busy >= overloadBusy || late >= max(Self.lateTicksOfStrain, report.slack.count / 10)
+    state.strainedReports = isStrained ? min(state.strainedReports + 1, Self.strainedReportsOfOverload) : 0
     workers[worker] = state
 
     let before = isOverloaded
-    let isLate = state.lateTicksInReport >= Self.lateTicksOfOverload
-    if state.last.busy >= overloadBusy || isLate {
-      isOverloaded = true
+    if isStrained {
+      if state.strainedReports >= Self.strainedReportsOfOverload { isOverloaded = true }
       calmReports = 0
     } else if isOverloaded {
       calmReports = busiest < recoveredBusy ? calmReports + 1 : 0

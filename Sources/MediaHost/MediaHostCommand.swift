@@ -44,6 +44,8 @@ struct MediaHostCommand: ParsableCommand {
   var allowPlainRTP = false
   @Flag(help: "Register nowhere; an INVITE to any name makes a meeting of that name. For tests and benchmarks.")
   var standalone = false
+  @Option(help: "Write each worker's second as a line of JSON to this file; - is standard output.")
+  var report: String?
   @Option(help: "trace, debug, info, notice, warning or error.", transform: Self.level)
   var logLevel: Logger.Level?
 
@@ -57,10 +59,11 @@ struct MediaHostCommand: ParsableCommand {
       return handler
     }
     let log = Logger(label: "parley.media-host")
+    let reports = try openReports()
     let signals = SignalWaiter([SIGINT, SIGTERM, SIGUSR1])
     let threads = try startWorkers(settings, log)
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    let edge = try startEdge(settings, threads, on: group.next(), log)
+    let edge = try startEdge(settings, threads, reports, on: group.next(), log)
 
     let media = threads.workers.map { "\($0.mediaAddress)" }.joined(separator: ", ")
     let sip = edge.addresses.map { "\($0.transport) \($0.address)" }.joined(separator: ", ")
@@ -104,6 +107,14 @@ struct MediaHostCommand: ParsableCommand {
     return settings
   }
 
+  private func openReports() throws -> ReportWriter? {
+    do {
+      return try report.map { try ReportWriter(path: $0) }
+    } catch {
+      throw Failure("cannot write reports to \(report ?? ""): \(error.localizedDescription)").exit
+    }
+  }
+
   private func startWorkers(_ settings: MediaHostConfiguration, _ log: Logger) throws -> WorkerGroup {
     do throws(WorkerGroup.StartError) {
       return try WorkerGroup(settings, log)
@@ -113,7 +124,8 @@ struct MediaHostCommand: ParsableCommand {
   }
 
   private func startEdge(
-    _ settings: MediaHostConfiguration, _ threads: WorkerGroup, on loop: any EventLoop, _ log: Logger
+    _ settings: MediaHostConfiguration, _ threads: WorkerGroup, _ reports: ReportWriter?, on loop: any EventLoop,
+    _ log: Logger
   ) throws -> SIPEdge {
     let random: RandomSource
     do {
@@ -127,7 +139,8 @@ struct MediaHostCommand: ParsableCommand {
         SIPEdgeConfiguration(listeners: [.init(.tcp, settings.listen), .init(.udp, settings.listen)]), on: loop
       ) { edge in
         MediaHostRuntime(
-          settings: settings, standalone: isStandalone, edge: edge, threads: threads, random: random, log: log)
+          settings: settings, standalone: isStandalone, edge: edge, threads: threads, reports: reports, random: random,
+          log: log)
       }.wait()
     } catch let error as SIPEdgeError {
       threads.stop()

@@ -3,6 +3,7 @@
 
 import AVConferencing
 import Deployment
+import LinuxIO
 import Logging
 import Media
 import NIOCore
@@ -21,6 +22,7 @@ final class MediaHostRuntime: SIPEdgeHandler {
 
   private let edge: SIPEdge
   private let threads: WorkerGroup
+  private let reports: ReportWriter?
   private let log: Logger
   private var core: AVConferencingServer
   private var outputs: [AVConferencingOutput] = []
@@ -33,11 +35,12 @@ final class MediaHostRuntime: SIPEdgeHandler {
   private var onShutDown: (@Sendable () -> Void)?
 
   init(
-    settings: MediaHostConfiguration, standalone: Bool, edge: SIPEdge, threads: WorkerGroup, random: RandomSource,
-    log: Logger
+    settings: MediaHostConfiguration, standalone: Bool, edge: SIPEdge, threads: WorkerGroup, reports: ReportWriter?,
+    random: RandomSource, log: Logger
   ) {
     self.edge = edge
     self.threads = threads
+    self.reports = reports
     self.log = log
     var random = random
     let instance = Self.instance(&random)
@@ -143,7 +146,10 @@ final class MediaHostRuntime: SIPEdgeHandler {
   private func drainEvents(now: Instant) {
     for (number, worker) in threads.workers.enumerated() {
       while let event = worker.takeEvent() {
-        if case .report = event { heard(number, now: now) }
+        if case .report(let report) = event {
+          heard(number, now: now)
+          reports?.write(report, time: Double(MonotonicClock.anchor().wall.microseconds) / 1e6)
+        }
         core.handle(event, worker: number, now: now, into: &outputs)
         // Answered at once, so that a long backlog of events does not become a long list of outputs.
         if outputs.count > 256 { performOutputs(now: now) }

@@ -32,6 +32,9 @@ struct HostLoadTests {
   func hysteresis() {
     var load = HostLoad(workers: 1, overloadBusy: 0.9, recoveredBusy: 0.75)
 
+    // One strained second, or two, are none.
+    #expect(load.handle(report(0.91), worker: 0, now: .zero - .seconds(2)) == false)
+    #expect(load.handle(report(0.91), worker: 0, now: .zero - .seconds(1)) == false)
     #expect(load.handle(report(0.91), worker: 0, now: .zero) == true)
     #expect(load.isOverloaded)
     #expect(load.summary(legs: 100, available: 50).legsAvailable == 0)
@@ -48,8 +51,12 @@ struct HostLoadTests {
     _ = load.handle(report(0.2, late: 100), worker: 0, now: .zero)
 
     #expect(!load.isOverloaded)
-    #expect(load.handle(report(0.2, late: 105), worker: 0, now: .zero + .seconds(1)) == true)
-    #expect(load.summary(legs: 1, available: 1).lateTicks == 105)
+    for second in 1...3 {
+      let changed = load.handle(
+        report(0.2, late: 100 + 5 * UInt64(second)), worker: 0, now: .zero + .seconds(second))
+      #expect(changed == (second == 3))
+    }
+    #expect(load.summary(legs: 1, available: 1).lateTicks == 115)
     load.markPublished()
     #expect(load.summary(legs: 1, available: 1).lateTicks == 0)
   }
@@ -61,7 +68,7 @@ struct HostLoadTests {
     _ = load.handle(report(0.1, packets: 3_000), worker: 0, now: .zero + .seconds(2))
     #expect(load.summary(legs: 0, available: 0).packetsInPerSecond == 1_000)
 
-    _ = load.handle(report(.nan, packets: 0), worker: 0, now: .zero + .seconds(2))
+    for _ in 0..<3 { _ = load.handle(report(.nan, packets: 0), worker: 0, now: .zero + .seconds(2)) }
     _ = load.handle(report(0.1), worker: 7, now: .zero + .seconds(3))
 
     #expect(load.summary(legs: 0, available: 0).packetsInPerSecond == 0)
