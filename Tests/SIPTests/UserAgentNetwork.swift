@@ -19,6 +19,8 @@ final class UserAgentNetwork {
   var react: (UserAgentNetwork, Int, UserAgentEvent) -> Void = { _, _, _ in }
   /// Drops a packet when it says so, before `loss` is asked.
   var drops: (SIPMessage) -> Bool = { _ in false }
+  /// Changes a message on its way.
+  var rewrite: ((String) -> String)?
   /// Remote addresses to which TCP cannot connect.
   var refusesTCP = false
   var loss = 0.0
@@ -68,7 +70,8 @@ final class UserAgentNetwork {
     return result
   }
 
-  func transmit(_ bytes: [UInt8], _ flow: SIPFlow) {
+  func transmit(_ original: [UInt8], _ flow: SIPFlow) {
+    let bytes = rewrite.map { Array($0(String(decoding: original, as: UTF8.self)).utf8) } ?? original
     guard let message = try? SIPMessage(parsing: bytes) else { return }
     log.append((now, message))
     let isLossy = !flow.transport.isReliable
