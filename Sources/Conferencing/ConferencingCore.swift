@@ -88,8 +88,12 @@ public struct ConferencingCore: Sendable {
       "conferences": conferences.count, "calls": context.calls.count, "requests": context.requests.count,
       "subscriptions": context.subscriptions.count, "deadlines": deadlines.count,
       "legs": conferences.values.reduce(0) { $0 + $1.legs.count },
+      "watchers": conferences.values.reduce(0) { $0 + $1.subscriptions.watchers.count },
     ]
   }
+
+  /// The same of the user agent below; its transactions outlive their calls by half a minute.
+  public var userAgentCounts: UserAgentCounts { context.userAgent.counts }
 
   // MARK: Commands of the operator
 

@@ -64,15 +64,22 @@ public struct ConferenceSubscriptions: Sendable {
   public mutating func remove(_ subscription: SubscriptionHandle) { watchers[subscription] = nil }
 
   /// The roster has changed: those who were left in peace long enough are told at once, the others in time.
-  public mutating func update(roster: Roster, now: Instant, into outputs: inout [Output]) {
+  ///
+  /// - Parameter isBusy: the document before has not arrived yet; a slow watcher is told everything in one later.
+  public mutating func update(
+    roster: Roster, now: Instant, isBusy: (SubscriptionHandle) -> Bool = { _ in false },
+    into outputs: inout [Output]
+  ) {
     var due: [SubscriptionHandle] = []
     nextDeadline = .never
     for (subscription, watcher) in watchers where watcher.sequence < roster.sequence {
       let ready = watcher.notified == Instant(nanoseconds: .min) ? now : watcher.notified + interval
-      if ready <= now {
-        due.append(subscription)
-      } else {
+      if ready > now {
         nextDeadline = min(nextDeadline, ready)
+      } else if isBusy(subscription) {
+        nextDeadline = min(nextDeadline, now + interval)
+      } else {
+        due.append(subscription)
       }
     }
     // A dictionary's order differs from run to run; a simulation's must not.
@@ -80,8 +87,11 @@ public struct ConferenceSubscriptions: Sendable {
     notify(due, roster, now, &outputs)
   }
 
-  public mutating func advance(to now: Instant, roster: Roster, into outputs: inout [Output]) {
-    if nextDeadline <= now { update(roster: roster, now: now, into: &outputs) }
+  public mutating func advance(
+    to now: Instant, roster: Roster, isBusy: (SubscriptionHandle) -> Bool = { _ in false },
+    into outputs: inout [Output]
+  ) {
+    if nextDeadline <= now { update(roster: roster, now: now, isBusy: isBusy, into: &outputs) }
   }
 
   /// The conference is over: everyone is told, and nobody watches any more.

@@ -76,7 +76,8 @@ struct FocusUserAgent: Sendable {
     perform(outputs, now: now, in: &context)
     updateWatchers(now: now, in: &context)
     var notifications: [ConferenceSubscriptions.Output] = []
-    subscriptions.advance(to: now, roster: focus.roster, into: &notifications)
+    subscriptions.advance(
+      to: now, roster: focus.roster, isBusy: { context.userAgent.isNotifying($0) }, into: &notifications)
     perform(notifications, now: now, in: &context)
   }
 
@@ -128,7 +129,8 @@ struct FocusUserAgent: Sendable {
     guard isRosterDue, !isEnded else { return }
     isRosterDue = false
     var outputs: [ConferenceSubscriptions.Output] = []
-    subscriptions.update(roster: focus.roster, now: now, into: &outputs)
+    subscriptions.update(
+      roster: focus.roster, now: now, isBusy: { context.userAgent.isNotifying($0) }, into: &outputs)
     perform(outputs, now: now, in: &context)
   }
 
