@@ -64,7 +64,8 @@ public struct LegStatistics: Sendable, Hashable {
   public init() {}
 }
 
-/// One worker's second, for load reports and metrics.
+/// One worker's second, for load reports and metrics. Counters count from the worker's start, so that a report that is
+/// lost loses nothing; `busy`, `slack` and `residence` are of the last second.
 public struct WorkerReport: Sendable {
   public var worker = 0
   public var meetings = 0
@@ -78,9 +79,11 @@ public struct WorkerReport: Sendable {
   public var poolAvailable = 0
   /// Share of the last second that the worker did not wait, 0…1.
   public var busy: Double = 0
+  /// CPU time of the worker's thread, ever; 0 where the shell does not measure it.
+  public var cpuMicroseconds: UInt64 = 0
   /// Ticks that ended after their deadline, ever.
   public var lateTicks: UInt64 = 0
-  /// Deadline minus finish of this second's ticks, microseconds.
+  /// Deadline minus finish of this second's ticks, microseconds: `p99` is what 99 % of the ticks had at least.
   public var slack = LatencySummary()
   /// Arrival to departure of mixed packets, microseconds.
   public var residence = LatencySummary()

@@ -148,7 +148,11 @@ final class WorkerLoop: @unchecked Sendable {
 
   private func tell(_ worker: inout MediaWorker) {
     var told = false
-    while let event = waitingEvent ?? worker.takeEvent() {
+    while var event = waitingEvent ?? worker.takeEvent() {
+      if case .report(var report) = event {
+        report.cpuMicroseconds = UInt64(max(0, MonotonicClock.threadCPUTime().nanoseconds / 1_000))
+        event = .report(report)
+      }
       guard shared.events.push(event) else {
         waitingEvent = event
         break

@@ -147,7 +147,8 @@ public struct AudioReceiver: ~Copyable {
       // Bytes in 20 ms: room noise takes 15–40, speech at common rates 50–100.
       let size = packet.frameBytes &* 960 / packet.samples
       var level = min(-20, -70 &+ size / 2)
-      if packet.hasVoice(in: bytes) == false { level = min(level, -60) }
+      // No voice may be noise or a steady tone, music too: just loud enough that the mixer decodes it once and measures.
+      if packet.hasVoice(in: bytes) == false { level = min(level, TalkerChoice.threshold + 1) }
       return Payload(samples: packet.samples, level: level, quiet: false, repeats: packet.hasFEC(in: bytes))
     case .g722:
       let samples = bytes.byteCount &* 6

@@ -3,7 +3,7 @@
 import Primitives
 
 /// A key that hashes to a well-mixed word under a secret seed.
-protocol FlatKey: Equatable, BitwiseCopyable {
+package protocol FlatKey: Equatable, BitwiseCopyable {
   func hash(seed: UInt64) -> UInt64
 }
 
@@ -19,16 +19,16 @@ struct FlatEntry<Key: FlatKey>: BitwiseCopyable {
 }
 
 /// Open addressing with linear probing, at most half full, deletion by shifting back. Allocates in `init` only.
-struct FlatTable<Key: FlatKey>: ~Copyable {
+package struct FlatTable<Key: FlatKey>: ~Copyable {
   /// Entries that may be in it at once.
-  let limit: Int
+  package let limit: Int
   private let mask: Int
   private let seed: UInt64
-  private(set) var count = 0
+  package private(set) var count = 0
   /// `nil` for an empty place.
   private var entries: BoundedList<FlatEntry<Key>?>
 
-  init(limit: Int, seed: UInt64) {
+  package init(limit: Int, seed: UInt64) {
     precondition(limit > 0 && limit <= 1 << 28)
     self.limit = limit
     self.seed = seed
@@ -41,7 +41,7 @@ struct FlatTable<Key: FlatKey>: ~Copyable {
 
   private func home(_ key: Key) -> Int { Int(truncatingIfNeeded: key.hash(seed: seed)) & mask }
 
-  subscript(_ key: Key) -> Int? {
+  package subscript(_ key: Key) -> Int? {
     var place = home(key)
     while let entry = entries[place] {
       if entry.key == key { return Int(entry.value) }
@@ -52,7 +52,7 @@ struct FlatTable<Key: FlatKey>: ~Copyable {
 
   /// Adds or replaces.
   /// - Returns: `false` when the table is at its limit.
-  @discardableResult mutating func set(_ key: Key, _ value: Int) -> Bool {
+  @discardableResult package mutating func set(_ key: Key, _ value: Int) -> Bool {
     var place = home(key)
     while let entry = entries[place] {
       if entry.key == key {
@@ -67,7 +67,7 @@ struct FlatTable<Key: FlatKey>: ~Copyable {
     return true
   }
 
-  mutating func remove(_ key: Key) {
+  package mutating func remove(_ key: Key) {
     var hole = home(key)
     while true {
       guard let entry = entries[hole] else { return }
@@ -90,16 +90,21 @@ struct FlatTable<Key: FlatKey>: ~Copyable {
 }
 
 /// Where a datagram came from and on which of the worker's two sockets.
-struct Flow: FlatKey {
-  var address: SocketAddress
-  var socket: UInt8
+package struct Flow: FlatKey {
+  package var address: SocketAddress
+  package var socket: UInt8
 
-  func hash(seed: UInt64) -> UInt64 {
+  package init(address: SocketAddress, socket: UInt8) {
+    self.address = address
+    self.socket = socket
+  }
+
+  package func hash(seed: UInt64) -> UInt64 {
     let low = mixed(address.low ^ seed, 0x9e37_79b9_7f4a_7c15)
     return mixed(low ^ address.high, seed ^ (UInt64(address.port) << 8 | UInt64(socket)) &* 0xd6e8_feb8_6659_fd93)
   }
 }
 
 extension UInt32: FlatKey {
-  func hash(seed: UInt64) -> UInt64 { mixed(UInt64(self) ^ seed, 0x9e37_79b9_7f4a_7c15 ^ seed >> 7) }
+  package func hash(seed: UInt64) -> UInt64 { mixed(UInt64(self) ^ seed, 0x9e37_79b9_7f4a_7c15 ^ seed >> 7) }
 }

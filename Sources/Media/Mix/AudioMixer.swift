@@ -57,12 +57,24 @@ extension MediaWorker {
   private mutating func chooseTalkers(of meeting: Int, now: Instant) {
     let before = meetings[meeting].choice
     var choice = before
+    var probe = ProbeSearch(cursor: meetings[meeting].probeCursor)
     choice.begin()
     for index in 0..<meetings[meeting].legs.count {
       let slot = Int(meetings[meeting].legs[index])
       tend(slot, now: now)
       Self.updateActivity(&legs[slot], now: now)
-      choice.offer(slot, legs[slot].activity, wasTalker: legs[slot].talker >= 0)
+      guard legs[slot].activity.isTalking else { continue }
+      let wasTalker = legs[slot].talker >= 0
+      if legs[slot].activity.isProbe {
+        probe.consider(index, isFresh: legs[slot].activity.isFresh, isRunning: wasTalker)
+        guard wasTalker else { continue }
+      }
+      choice.offer(slot, legs[slot].activity, wasTalker: wasTalker)
+    }
+    if let index = probe.found(pause: &meetings[meeting].probePause) {
+      let slot = Int(meetings[meeting].legs[index])
+      choice.offer(slot, legs[slot].activity, wasTalker: false)
+      meetings[meeting].probeCursor = index &+ 1
     }
     for index in 0..<before.count { legs[before[index]].talker = -1 }
     for index in 0..<choice.count { legs[choice[index]].talker = index }
@@ -71,10 +83,15 @@ extension MediaWorker {
   }
 
   private static func updateActivity(_ leg: inout Leg, now: Instant) {
-    if leg.isHeard, leg.stream.isActive, !leg.dtmf.mutes(at: now) {
-      leg.activity.update(level: leg.audio.level(now: now))
-    } else {
+    guard leg.isHeard, leg.stream.isActive, !leg.dtmf.mutes(at: now) else {
       leg.activity.silence()
+      return
+    }
+    let estimate = leg.audio.level(now: now)
+    if leg.talker >= 0 {
+      leg.activity.measure(leg.measuredLevel, estimate: estimate)
+    } else {
+      leg.activity.estimate(estimate)
     }
   }
 
@@ -93,7 +110,7 @@ extension MediaWorker {
 
   // MARK: Decode and total
 
-  /// Talkers whose frame is not silent: how many, and a bit for each talker's place.
+  /// Talkers whose frame is in the mix: how many, and a bit for each talker's place.
   private struct Voices {
     var count = 0
     var places: UInt32 = 0
@@ -114,9 +131,15 @@ extension MediaWorker {
       let before = legs[slot].audio.statistics.decodes
       let rendering = mixer.scratch.render(talker, &legs[slot].audio, now: now, pool: &pool)
       counters.decodes &+= legs[slot].audio.statistics.decodes &- before
-      if rendering != .silent {
+      let level = rendering == .silent ? -127 : mixer.scratch.level(of: talker)
+      legs[slot].measuredLevel = level
+      if rendering != .silent, legs[slot].activity.isProven || level >= TalkerChoice.threshold {
+        mixer.scratch.add(talker)
+        if rendering == .spoken { latency.mixed(arrival: legs[slot].audio.renderedArrival) }
         voices.count &+= 1
         voices.places |= 1 << UInt32(truncatingIfNeeded: talker)
+      } else if !legs[slot].activity.isProven, legs[slot].listens {
+        meetings[meeting].formats[legs[slot].format].listeners &+= 1  // not in the mix: it hears what all hear
       }
     }
     return voices
@@ -142,14 +165,14 @@ extension MediaWorker {
   private mutating func encodeForTalkers(of meeting: Int, _ voices: Voices) {
     for place in 0..<meetings[meeting].choice.count {
       let slot = meetings[meeting].choice[place]
-      guard legs[slot].listens else {
+      let own = Int(voices.places >> UInt32(truncatingIfNeeded: place) & 1)
+      guard legs[slot].listens, own == 1 || legs[slot].activity.isProven else {
         releaseEncoder(of: slot)
         continue
       }
       if legs[slot].encoder < 0 { takeEncoder(for: slot, of: meeting) }
       let group = legs[slot].encoder
       guard group >= 0 else { continue }
-      let own = Int(voices.places >> UInt32(truncatingIfNeeded: place) & 1)
       guard voices.count &- own > 0 else {
         encoders[group].pause()
         continue

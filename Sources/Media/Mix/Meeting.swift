@@ -31,6 +31,11 @@ struct Meeting: ~Copyable {
   var choice: TalkerChoice
   /// Of the mix that all but the talkers hear.
   var limiter = Limiter()
+  /// Ticks until a leg that was probed before may be probed again.
+  var probePause: Int32 = 0
+  /// Where in `legs` the search for the next probe begins.
+  var probeCursor = 0
+
   var reported = ReportedTalkers()
   var lastReport = Instant(nanoseconds: .min / 2)
   var wantsReport = false

@@ -43,19 +43,24 @@ import RTP
     MixKernels.clear(&total)
   }
 
-  /// Renders talker `place`'s tick, and adds it to the total unless it is silent.
+  /// Renders talker `place`'s tick.
   mutating func render(
     _ place: Int, _ receiver: inout AudioReceiver, now: Instant, pool: inout PacketPool
   ) -> AudioRendering {
     precondition(place < Self.mixPlace)
     var own = unsafe frame(place).mutableSpan
-    let rendering = receiver.render(into: &own, now: now, pool: &pool)
-    if rendering != .silent {
-      var total = unsafe self.total.mutableSpan
-      MixKernels.add(own.span, to: &total)
-    }
-    return rendering
+    return receiver.render(into: &own, now: now, pool: &pool)
   }
+
+  /// Adds talker `place`'s frame to the total.
+  mutating func add(_ place: Int) {
+    precondition(place < Self.mixPlace)
+    var total = unsafe self.total.mutableSpan
+    unsafe MixKernels.add(frame(place).span, to: &total)
+  }
+
+  /// Of talker `place`'s frame, −127…0 dBov.
+  func level(of place: Int) -> Int { unsafe LevelKernels.level(frame(place).span) }
 
   /// The whole total, limited, becomes the mix.
   /// - Returns: its level.

@@ -2,14 +2,68 @@
 //  Walk: AudioReceiver.level → TalkerChoice → AudioMixer
 
 /// One leg's loudness over time.
+///
+/// Before a leg is decoded its loudness is an estimate: what its packets claim or look like. An Opus frame of a steady tone
+/// and one of line noise 50 dB softer look alike, so a weak estimate only makes the leg a *probe*: one at a time is decoded,
+/// unheard, until it is measured. What is measured counts from then on, and an estimate that proved wrong is not believed
+/// again for a while: noise, and clients that lie about their level, take nobody's place for long.
 struct TalkerActivity: BitwiseCopyable {
   /// Smoothed level in 1/16 dB above −127 dBov; rises by half of the difference each tick, falls by a sixteenth.
   private(set) var loudness: Int32 = 0
   /// Ticks that the leg stays a talker without being loud.
   private(set) var hold: Int32 = 0
+  /// It was loud by measurement since it became a talker.
+  private(set) var isProven = false
+  private var newest = -127
+  /// Ticks for which estimates of up to `refused` are not believed.
+  private var doubt: Int32 = 0
+  private var doubtTicks = Self.shortestDoubt
+  private var refused = -127
 
+  /// 1 s and 8 s: doubled each time that the estimate was wrong.
+  static let shortestDoubt: Int32 = 50
+  static let longestDoubt: Int32 = 400
+  /// An estimate that much louder than the refused one is looked at anew.
+  static let renewal = 6
+  /// Estimates of at least this many dBov are believed at once.
+  static let trusted = -45
+  /// A probe that is not loud within 200 ms was wrong.
+  static let probeTicks: Int32 = 10
+
+  /// A leg that is not decoded.
+  ///
   /// - Parameter level: −127…0 dBov.
-  mutating func update(level: Int) {
+  mutating func estimate(_ level: Int) {
+    if doubt > 0 { doubt &-= 1 }
+    isProven = false
+    let isDoubted = doubt > 0 && level < refused &+ Self.renewal
+    newest = isDoubted ? -127 : level
+    update(level: newest)
+    if isDoubted { hold = 0 }
+  }
+
+  /// A leg that is decoded.
+  ///
+  /// - Parameters:
+  ///   - level: of what was heard of it in the last tick.
+  ///   - estimate: of its newest packets.
+  mutating func measure(_ level: Int, estimate: Int) {
+    if level >= TalkerChoice.threshold {
+      isProven = true
+      doubtTicks = Self.shortestDoubt
+    } else if isProbe {
+      hold = min(hold, Self.probeTicks)
+    }
+    update(level: level)
+    newest = max(newest, estimate)
+    if hold == 0, !isProven {
+      doubt = doubtTicks
+      doubtTicks = min(doubtTicks &* 2, Self.longestDoubt)
+      refused = newest
+    }
+  }
+
+  private mutating func update(level: Int) {
     let now = Int32(clamping: (min(max(level, -127), 0) &+ 127) &* 16)
     loudness = now > loudness ? (loudness &+ now &+ 1) / 2 : loudness &- (loudness &- now &+ 15) / 16
     if level >= TalkerChoice.threshold {
@@ -22,6 +76,10 @@ struct TalkerActivity: BitwiseCopyable {
   mutating func silence() { self = TalkerActivity() }
 
   var isTalking: Bool { hold > 0 }
+  /// Perhaps loud: to be looked at one at a time.
+  var isProbe: Bool { !isProven && newest < Self.trusted }
+  /// Never found to be wrong: looked at without delay.
+  var isFresh: Bool { doubtTicks == Self.shortestDoubt }
 }
 
 /// The K loudest of a meeting's talking legs, with hysteresis in favour of those already chosen.
@@ -44,7 +102,6 @@ struct TalkerChoice: BitwiseCopyable {
 
   /// Offers one leg; calls in any order.
   @inline(__always) mutating func offer(_ leg: Int, _ activity: TalkerActivity, wasTalker: Bool) {
-    guard activity.isTalking else { return }
     insert(leg, activity.loudness &+ (wasTalker ? Self.hysteresis : 0))
   }
 

@@ -52,6 +52,8 @@ struct Leg: ~Copyable {
   var audio: AudioReceiver
   var dtmf = DTMFReceiver()
   var activity = TalkerActivity()
+  /// Of its last decoded tick, −127…0 dBov.
+  var measuredLevel = -127
   var send: SendStream
   var limiter = Limiter()
   var rtcp: RTCPSession

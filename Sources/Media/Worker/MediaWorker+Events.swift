@@ -64,7 +64,9 @@ extension MediaWorker {
 
   func talkers(of slot: Int) -> ReportedTalkers {
     var talkers = ReportedTalkers()
-    for index in 0..<meetings[slot].choice.count { talkers.append(legs[meetings[slot].choice[index]].id) }
+    for index in 0..<meetings[slot].choice.count where legs[meetings[slot].choice[index]].activity.isProven {
+      talkers.append(legs[meetings[slot].choice[index]].id)
+    }
     return talkers
   }
 
