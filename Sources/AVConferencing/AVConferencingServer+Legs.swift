@@ -279,7 +279,8 @@ extension AVConferencingServer {
     switch leg.state {
     case .opening, .confirming:
       outputs.append(.log(.workerLate(worker: leg.worker, id)))
-      failOpening(leg, now: now, into: &outputs)
+      let error = AVConferencingError.workerFailed(retryAfter: configuration.retryAfter)
+      failOpening(leg, error, now: now, into: &outputs)
     case .offering:
       // The user agent ends a dialog without ACK by itself; this is for an ACK that never made sense.
       hangUp(id, reason: "SIP;cause=408;text=\"no answer\"", now: now)
@@ -292,18 +293,18 @@ extension AVConferencingServer {
     }
   }
 
-  /// The worker did not take the leg: 503 while the INVITE is open, BYE after.
+  /// The worker did not take the leg: refused while the INVITE is open, BYE after.
   private mutating func failOpening(
-    _ leg: ParticipantLeg, isOnWorker: Bool = true, now: Instant, into outputs: inout [AVConferencingOutput]
+    _ leg: ParticipantLeg, _ error: AVConferencingError, isOnWorker: Bool = true, now: Instant,
+    into outputs: inout [AVConferencingOutput]
   ) {
-    let error = AVConferencingError.workerFailed(retryAfter: configuration.retryAfter)
     if case .opening = leg.state {
       if roles.removeValue(forKey: leg.call) != nil {
         refuse(leg.call, leg.callID, error, answering: leg.request, now: now, into: &outputs)
       }
     } else {
       outputs.append(.log(.refused(callID: leg.callID, status: error.status, reason: error.text)))
-      hangUp(leg.id, reason: "SIP;cause=503;text=\"\(error.text)\"", now: now)
+      hangUp(leg.id, reason: "SIP;cause=\(error.status);text=\"\(error.text)\"", now: now)
     }
     close(leg.id, reason: error.text, method: .failed, isOnWorker: isOnWorker, now: now, into: &outputs)
   }
@@ -327,7 +328,7 @@ extension AVConferencingServer {
     case .legRefused(let id, let reason):
       guard let leg = legs[id], leg.worker == worker else { return }
       outputs.append(.log(.workerRefused(id, reason)))
-      refused(leg, now: now, into: &outputs)
+      refused(leg, reason, now: now, into: &outputs)
     case .legConnected(let id, _, let ssrc):
       guard var leg = legs[id], leg.worker == worker, leg.state != .closing else { return }
       let isFirst = leg.remoteSSRC == nil
@@ -400,10 +401,17 @@ extension AVConferencingServer {
   }
 
   private mutating func refused(
-    _ leg: ParticipantLeg, now: Instant, into outputs: inout [AVConferencingOutput]
+    _ leg: ParticipantLeg, _ reason: LegRefusal, now: Instant, into outputs: inout [AVConferencingOutput]
   ) {
     switch leg.state {
-    case .opening, .confirming: failOpening(leg, isOnWorker: false, now: now, into: &outputs)
+    case .opening, .confirming:
+      let error: AVConferencingError =
+        switch reason {
+        case .tooManyLegs, .unknownMeeting, .duplicateLeg: .workerFailed(retryAfter: configuration.retryAfter)
+        // Trying again will not help: two plain legs with one address, more formats than a meeting may have.
+        case .badConfiguration: .mediaNotSupported(warning: 399, text: "this meeting cannot take such media")
+        }
+      failOpening(leg, error, isOnWorker: false, now: now, into: &outputs)
     case .open, .offering, .closing: break  // a refused change leaves the leg as it was
     }
   }

@@ -227,6 +227,9 @@ struct ParticipantLegTests {
     let refused = bench.join(control, "bo")
     let leg = try #require(bench.latestLeg)
     bench.report(.legRefused(leg.leg, reason: .tooManyLegs))
+    let odd = bench.join(control, "dee")
+    let oddLeg = try #require(bench.latestLeg)
+    bench.report(.legRefused(oddLeg.leg, reason: .badConfiguration))
     let late = bench.join(control, "cid")
     bench.run(.milliseconds(1_999))
     let before = bench.takeRefusal(of: late.call)
@@ -236,6 +239,7 @@ struct ParticipantLegTests {
     let refusal = try #require(taken)
     #expect(refusal.status == 503 && refusal.first(.retryAfter) != nil)
     #expect(before == nil)
+    #expect(bench.takeRefusal(of: odd.call)?.status == 488)
     #expect(bench.takeRefusal(of: late.call)?.status == 503)
     // The late one must still be closed on the worker, which may open it after all.
     #expect(bench.takeCommands().filter(\.isCloseLeg).count == 1)
