@@ -209,6 +209,7 @@ extension FocusUserAgent {
     var invitation = Invitation(
       target: contact, from: "<\(entity)>", to: "<\(serverURI)>", flow: server.flow,
       body: SignallingBody.encoded(offer, request))
+    invitation.expectsOffer = offer == nil
     invitation.isFocus = true
     invitation.contactUser = name.text
     invitation.headers = [HeaderField("P-Asserted-Identity", "<\(participant.joiner.userEntity)>")]

@@ -14,6 +14,9 @@ public struct Invitation: Sendable {
   public var headers: [HeaderField] = []
   /// `nil`: delayed offer; the answer carries the offer and `acknowledge` takes ours.
   public var body: MessageBody?
+  /// The body carries no session description: the 2xx makes the offer, and `acknowledge` takes our answer, as with no
+  /// body at all.
+  public var expectsOffer = false
   /// Contact parameter `isfocus` (RFC 4579 §4.3).
   public var isFocus = false
   /// User part of our Contact; `nil`: the configuration's.

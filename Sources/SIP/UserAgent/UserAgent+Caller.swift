@@ -88,7 +88,8 @@ extension UserAgent {
     session.early = [:]
     session.notePeer(message)
     session.timer.takeResponse(message.sessionExpires)
-    let isDelayed = session.outgoing?.invitation.body == nil && !message.body.isEmpty
+    let invitation = session.outgoing?.invitation
+    let isDelayed = (invitation?.body == nil || invitation?.expectsOffer == true) && !message.body.isEmpty
     let wasOpen = session.state.isOpen
     let action = session.state.handle(isDelayed ? .offered : .answered)
     session.renegotiation.lastLocalBody = session.outgoing?.invitation.body
