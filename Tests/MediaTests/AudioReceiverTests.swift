@@ -84,6 +84,27 @@ struct AudioReceiverTests {
     #expect(line.close() == 0)
   }
 
+  @Test("a sender that falls silent without saying so: what filled the time is not counted as loss")
+  func suppressedSilence() {
+    var line = AudioLine(.pcmu)
+    let frame = AudioSignals.tone(400, count: 960)
+    for index in 0..<90 {
+      let time = Double(index) * 20
+      if (30..<60).contains(index) {
+        line.timestamp &+= 160
+      } else {
+        for packet in line.encode(frame) {
+          line.deliver(packet.payload, sequence: packet.sequence, timestamp: packet.timestamp, at: time)
+        }
+      }
+      _ = line.render(at: time + 7)
+    }
+
+    #expect(line.receiver.statistics.framesConcealed == 0)
+    #expect(line.receiver.statistics.restarts == 2)
+    #expect(line.close() == 0)
+  }
+
   @Test("a muted sender (level −127, or Opus DTX) is never decoded")
   func mute() {
     var line = AudioLine(.opus)

@@ -82,6 +82,7 @@ public struct AudioReceiver: ~Copyable {
   /// Gives back every buffer and starts over: new SSRC, believed sequence jump, end of the leg. Statistics go on.
   public mutating func reset(pool: inout PacketPool) {
     jitter.reset(pool: &pool)
+    settle()
     newestLevel = -127
     newestArrival = nil
   }
@@ -206,7 +207,8 @@ public struct AudioReceiver: ~Copyable {
     if tick.concealed {
       pendingConcealed &+= 1
     }
-    if !tick.held { settle() }
+    // Whether a pause or a loss began is known when the next packet comes.
+    if !tick.held && !tick.paused { settle() }
     if heard == 0 { return .silent }
     return tick.concealed ? .concealed : .spoken
   }

@@ -25,8 +25,7 @@
   ///   - output: 960 samples, |sample| < 32,768.
   public mutating func process(_ mix: Span<Int32>, into output: inout MutableSpan<Int16>) {
     precondition(mix.count == Self.blocks * Self.blockSamples && output.count == mix.count)
-    var peak: Int32 = 0
-    for i in 0..<mix.count { peak = max(peak, abs(mix[i])) }
+    let peak = Self.peak(mix, 0..<mix.count)
     if gain >= 1 && peak <= Int32(Self.threshold) {
       MixKernels.saturate(mix, into: &output)
       return
@@ -55,11 +54,21 @@
     gain = nodes[Self.blocks]
   }
 
+  /// Largest magnitude. Highest and lowest apart: `abs` traps on −2³¹ and keeps the loop from being vectorised.
+  @inline(__always) private static func peak(_ mix: Span<Int32>, _ range: Range<Int>) -> Int32 {
+    var high: Int32 = 0
+    var low: Int32 = 0
+    for i in range {
+      high = max(high, mix[i])
+      low = min(low, mix[i])
+    }
+    return max(high, 0 &- low)
+  }
+
   private static func needed(_ mix: Span<Int32>) -> InlineArray<20, Float> {
     var result = InlineArray<20, Float>(repeating: 1)
     for block in 0..<blocks {
-      var peak: Int32 = 0
-      for k in 0..<blockSamples { peak = max(peak, abs(mix[block &* blockSamples &+ k])) }
+      let peak = peak(mix, (block &* blockSamples)..<((block &+ 1) &* blockSamples))
       if Float(peak) > threshold { result[block] = threshold / Float(peak) }
     }
     return result
