@@ -13,7 +13,7 @@ struct AudioReceiverTests {
 
     let (output, renderings) = line.carry(signal) { _ in 15 }
 
-    let heard = correlation(signal, output, delays: stride(from: 900, to: 9_600, by: 4), from: 9_600, count: 4_800)
+    let heard = correlation(signal, output, delays: stride(from: 900, to: 7_680, by: 8), from: 9_600, count: 4_800)
     #expect(heard.value > 0.85, "\(codec) \(packetMilliseconds) ms: \(heard)")
     #expect(heard.delay < 960 * 8)
     #expect(!renderings.prefix(38).contains(.concealed))
