@@ -269,6 +269,48 @@ struct UserAgentCallTests {
     Scene.expectEmpty(network)
   }
 
+  @Test("a call over TCP whose peer cannot be reached any more ends with the first request that needs it")
+  func transportLost() throws {
+    let network = Scene.pair()
+    network.with(0) { agent, now, outputs in
+      var invitation = network.invitation(1, from: 0)
+      invitation.target += ";transport=tcp"
+      _ = agent.invite(invitation, now: now, into: &outputs)
+    }
+    network.run(.seconds(1))
+    let callee = try Scene.invited(network)
+
+    network.refusesTCP = true
+    network.with(1) { agent, now, outputs in
+      _ = agent.request(.info, in: callee, now: now, into: &outputs)
+    }
+    network.run(.seconds(1))
+
+    #expect(Scene.names(network, 1).suffix(2) == ["failed transport", "ended transport"])
+    network.run(.seconds(80))
+    #expect(network.agents[1].counts.isEmpty)
+  }
+
+  @Test("a body that is no description: the 200 offers all the same")
+  func expectsOffer() throws {
+    let network = Scene.pair()
+
+    let call = network.with(0) { agent, now, outputs in
+      var invitation = network.invitation(1, from: 0, body: "<addUser/>")
+      invitation.expectsOffer = true
+      return agent.invite(invitation, now: now, into: &outputs)
+    }
+    network.run(.seconds(1))
+    #expect(network.sent(.ack) == 0)
+    network.with(0) { agent, now, outputs in
+      agent.acknowledge(call, body: UserAgentNetwork.sdp, now: now, into: &outputs)
+    }
+    network.run(.seconds(1))
+
+    guard case .acknowledged(_, let ack)? = network.events[1].last else { return #expect(Bool(false)) }
+    #expect(!ack.body.isEmpty)
+  }
+
   @Test("a second answer of a forked INVITE is acknowledged and ended")
   func fork() throws {
     let network = Scene.pair()

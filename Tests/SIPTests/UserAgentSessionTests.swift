@@ -246,6 +246,19 @@ struct UserAgentSessionTimerTests {
     #expect(Scene.names(network, 1).last == "ended sessionExpired")
   }
 
+  @Test("a Session-Expires of one second from a peer without the extension is not honoured")
+  func hostileInterval() throws {
+    let network = Scene.pair()
+
+    network.receive(
+      UserAgentStatusTests.request("INVITE", ["Contact: <sip:a@10.0.0.99>", "Session-Expires: 1"]), at: 1,
+      from: UserAgentStatusTests.stranger)
+    network.run(.milliseconds(50))
+
+    let ok = try #require(network.inbox.last { $0.message.status == 200 }?.message)
+    #expect(ok.first(.sessionExpires) == "90;refresher=uas")
+  }
+
   @Test("arithmetic: half for the refresher, min(32, third) before the end for the other")
   func values() throws {
     let network = Scene.pair { $0.sessionTimer = SessionTimerPolicy(expiresSeconds: 1800) }

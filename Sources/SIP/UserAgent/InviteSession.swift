@@ -121,6 +121,7 @@ struct Renegotiation: Sendable {
     var method: SIPMethod
     var body: MessageBody?
     var headers: [HeaderField]
+    var expectsOffer = false
     /// The session timer's own: the user hears nothing of it.
     var isRefresh = false
     var glares = 0

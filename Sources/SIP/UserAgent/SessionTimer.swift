@@ -61,7 +61,8 @@ struct SessionTimer: Sendable {
       isRefresher = false
       return
     }
-    intervalSeconds = max(field.seconds, 1)
+    // Less than Min-SE is illegal; honoured it would have us refresh as fast as a stranger likes.
+    intervalSeconds = max(field.seconds, policy.minimumSeconds, 1)
     isRefresher = field.refresher != .uas
   }
 
@@ -75,7 +76,8 @@ struct SessionTimer: Sendable {
     let floor = max(minimum ?? 0, policy.minimumSeconds)
     if let field {
       // Never more than asked for, never less than Min-SE. A peer without the extension cannot be told 422.
-      intervalSeconds = max(min(field.seconds, policy.expiresSeconds), min(floor, field.seconds), 1)
+      intervalSeconds = max(
+        min(field.seconds, policy.expiresSeconds), min(floor, field.seconds), policy.minimumSeconds, 1)
     } else if policy.isEnabled {
       intervalSeconds = max(policy.expiresSeconds, floor)
     } else {

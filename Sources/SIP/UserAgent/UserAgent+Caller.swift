@@ -92,7 +92,7 @@ extension UserAgent {
     let isDelayed = (invitation?.body == nil || invitation?.expectsOffer == true) && !message.body.isEmpty
     let wasOpen = session.state.isOpen
     let action = session.state.handle(isDelayed ? .offered : .answered)
-    session.renegotiation.lastLocalBody = session.outgoing?.invitation.body
+    session.renegotiation.lastLocalBody = invitation?.expectsOffer == true ? nil : invitation?.body
     calls[call] = session
     if action == .acknowledgeAndLeave {
       // The 2xx crossed our CANCEL (§9.1): acknowledged, then ended.

@@ -125,6 +125,12 @@ extension UserAgent {
     leave(call, status == 481 ? .lost : .expired, end: .dialogLost(status: status), now, &outputs)
   }
 
+  /// The connection is gone and no other could be opened: the peer is. A datagram that could not be sent proves less.
+  mutating func loseTransport(_ call: CallHandle, _ now: Instant, _ outputs: inout [UserAgentOutput]) {
+    guard calls[call]?.dialog?.flow.transport.isReliable == true else { return }
+    leave(call, .lost, end: .transport, now, &outputs)
+  }
+
   mutating func stopTimers(of call: CallHandle, except kept: TimerKey.Call? = nil) {
     for timer in TimerKey.Call.all where timer != kept { timers.remove(.call(call, timer)) }
   }

@@ -5,11 +5,13 @@ extension UserAgent {
   // MARK: Ours
 
   /// A re-INVITE: `.answered` or `.reofferRefused` follows. 491 is retried here (RFC 3261 §14.1).
+  /// - Parameter expectsOffer: as in `Invitation`.
   public mutating func reinvite(
-    _ call: CallHandle, body: MessageBody?, headers: [HeaderField] = [], now: Instant,
+    _ call: CallHandle, body: MessageBody?, expectsOffer: Bool = false, headers: [HeaderField] = [], now: Instant,
     into outputs: inout [UserAgentOutput]
   ) {
-    propose(call, .init(method: .invite, body: body, headers: headers), now, &outputs)
+    propose(
+      call, .init(method: .invite, body: body, headers: headers, expectsOffer: expectsOffer), now, &outputs)
     work(now, &outputs)
   }
 
@@ -72,7 +74,7 @@ extension UserAgent {
     calls[call]?.notePeer(message)
     calls[call]?.timer.takeResponse(message.sessionExpires)
     let offer = sent.offer
-    let isDelayed = offer.method == .invite && offer.body == nil && !message.body.isEmpty
+    let isDelayed = offer.method == .invite && (offer.body == nil || offer.expectsOffer) && !message.body.isEmpty
     if offer.method == .invite {
       if isDelayed, session.state.isOpen, !offer.isRefresh {
         calls[call]?.renegotiation.owed = sent
@@ -81,7 +83,7 @@ extension UserAgent {
       }
     }
     guard session.state.isOpen else { return }
-    if let body = offer.body { calls[call]?.renegotiation.lastLocalBody = body }
+    if let body = offer.body, !offer.expectsOffer { calls[call]?.renegotiation.lastLocalBody = body }
     startSessionTimer(call, now)
     if !offer.isRefresh { outputs.append(.event(.answered(call, message))) }
     proposeQueued(call, now, &outputs)
@@ -132,6 +134,9 @@ extension UserAgent {
       if !offer.isRefresh { outputs.append(.event(.reofferRefused(call, status: status, message))) }
       let end = offer.isRefresh ? CallEnd.sessionExpired : .dialogLost(status: status)
       return leave(call, status == 481 ? .lost : .expired, end: end, now, &outputs)
+    case 503 where message == nil && session.dialog?.flow.transport.isReliable == true:
+      if !offer.isRefresh { outputs.append(.event(.reofferRefused(call, status: status, message))) }
+      return loseTransport(call, now, &outputs)
     default: break
     }
     if offer.isRefresh {

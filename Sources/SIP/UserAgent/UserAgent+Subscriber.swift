@@ -92,7 +92,6 @@ extension UserAgent {
       subscriptions[handle] = subscription
       if subscription.isEnding {
         // The last NOTIFY may still come: it is waited for as long as any (§4.1.2.3, timer N).
-        if subscriber.hasNotify { return waitForLastNotify(handle, now) }
         return waitForLastNotify(handle, now)
       }
       setExpiry(handle, seconds: UInt32(clamping: message.expires ?? Int(subscriber.request.expiresSeconds)), now)
@@ -132,12 +131,13 @@ extension UserAgent {
     endSubscription(handle, .failed(failure == .transport ? .transport : .timeout), &outputs)
   }
 
-  /// Refresh at three quarters, but no more than five minutes early.
+  /// Refresh at three quarters, but no more than five minutes early, and not as fast as a hostile notifier likes: a
+  /// subscription under five seconds just ends.
   private mutating func setExpiry(_ handle: SubscriptionHandle, seconds: UInt32, _ now: Instant) {
     let interval = Interval.seconds(Int(seconds))
     subscriptions[handle]?.expiresAt = now + interval
     timers.set(.subscriptionExpiry(handle), at: now + interval)
-    timers.set(.subscriptionRefresh(handle), at: now + interval - min(interval / 4, .seconds(300)))
+    timers.set(.subscriptionRefresh(handle), at: now + max(interval - min(interval / 4, .seconds(300)), .seconds(5)))
   }
 
   private mutating func retrySubscription(_ handle: SubscriptionHandle, _ now: Instant) {

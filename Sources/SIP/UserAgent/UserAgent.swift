@@ -170,7 +170,7 @@ public struct UserAgent: Sendable {
     case .inCall(let call, let request):
       outputs.append(.event(.failed(request, call, failure == .transport ? .transport : .timeout)))
       // RFC 3261 §12.2.1.2: no response at all is a 408, and a 408 ends the dialog.
-      if failure == .timedOut { lose(call, status: 408, now, &outputs) }
+      if failure == .timedOut { lose(call, status: 408, now, &outputs) } else { loseTransport(call, now, &outputs) }
     case .request(let request):
       outputs.append(.event(.failed(request, nil, failure == .transport ? .transport : .timeout)))
     case .subscribe(let subscription): handleSubscribeFailure(subscription, failure, now, &outputs)

@@ -18,7 +18,7 @@ public enum CallEnd: Sendable {
   case noACK
   /// A request in the dialog was answered 481 or 408, or not at all: the dialog is gone (RFC 3261 §12.2.1.2).
   case dialogLost(status: Int)
-  /// The transport failed for good.
+  /// A request in the dialog could not be sent: its connection is gone and no other could be opened.
   case transport
   /// Rang too long: `ringingTimeout`.
   case unanswered
