@@ -80,10 +80,3 @@ public struct MediaServerLoad: Hashable, Sendable {
   /// The MIME type of what `encoded()` writes.
   public static let contentType = "application/mrb-publish+xml"
 }
-
-extension MediaServerLoad {
-  public init(parsing bytes: some Collection<UInt8>, limits: DocumentLimits = .untrusted) throws(DocumentError) {
-    throw .malformed
-  }
-  public func encoded() -> [UInt8] { [] }
-}

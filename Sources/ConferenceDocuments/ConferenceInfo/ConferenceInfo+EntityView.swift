@@ -21,10 +21,15 @@ extension ConferenceInfo {
     public var locked: Bool?
     /// An RFC 6505 layout name, or `sfu`.
     public var videoLayout: String?
-    /// Expected number of participants (`msci:size`, ours).
+    /// Expected number of participants (our extension).
     public var size: UInt32?
-    /// The `entity` of the endpoint that speaks loudest; empty: nobody (`msci:active-speaker`, ours).
-    public var activeSpeaker: String?
+    /// The `entity` of each endpoint that is heard now, loudest first; empty: nobody (our extension).
+    public var activeSpeakers: [String]?
+    /// The first of them; an empty string: nobody.
+    public var activeSpeaker: String? {
+      get { activeSpeakers.map { $0.first ?? "" } }
+      set { activeSpeakers = newValue.map { $0.isEmpty ? [] : [$0] } }
+    }
     public var media: [MediaEntry] = []
     public var filterRules: FilterRules?
     public var extensions: [XMLElement] = []

@@ -39,6 +39,8 @@ extension ConferenceInfo {
     public var disconnectionInfo: ExecutionInfo?
     public var media: [Media] = []
     public var call: CallInfo?
+    /// Telephone events that the endpoint sent since the last document (our extension): `0`–`9`, `*`, `#`, `A`–`D`.
+    public var digits: String?
     public var extensions: [XMLElement] = []
 
     public init(entity: String, sessionType: String? = nil, status: Status? = nil, media: [Media] = []) {

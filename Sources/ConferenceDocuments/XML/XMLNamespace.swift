@@ -12,4 +12,22 @@ public enum XMLNamespace {
   public static let mrbPublish = "urn:ietf:params:xml:ns:mrb-publish"
   /// Our numbers about a media host's load.
   public static let load = "urn:example:mcu-load:1"
+  /// What a media host tells its Focus beyond RFC 4575 and `msci`: active speakers, size, digits.
+  public static let parley = "urn:example:parley-conference:1"
+
+  /// The prefix by which a namespace is written when it is not the default one.
+  static func prefix(_ namespace: String) -> String? {
+    switch namespace {
+    case cccp: "cccp"
+    case cccpExtensions: "mscp"
+    case conferenceInfo: "ci"
+    case conferenceInfoSeparator: "cis"
+    case conferenceInfoExtensions: "msci"
+    case mrbPublish: "mrb"
+    case load: "x"
+    case parley: "pc"
+    case "http://www.w3.org/XML/1998/namespace": "xml"
+    default: nil
+    }
+  }
 }

@@ -33,24 +33,4 @@ public struct Multipart: Hashable, Sendable {
     self.subtype = subtype
     self.parts = parts
   }
-
-  /// Whether a Content-Type is some `multipart/…`.
-  public static func isMultipart(_ contentType: String) -> Bool { false }
-
-  /// The body of the first part of that type at any level, or the whole body when it is itself of that type.
-  ///
-  /// - Parameters:
-  ///   - type: a media type without parameters, such as `application/sdp`; compared without case.
-  ///   - contentType: of the message.
-  public static func body(
-    ofType type: String, in body: some Collection<UInt8>, contentType: String
-  ) throws(DocumentError) -> [UInt8]? { nil }
-
-  /// - Parameter contentType: with its `boundary` parameter.
-  public init(parsing bytes: some Collection<UInt8>, contentType: String) throws(DocumentError) {
-    throw .malformed
-  }
-
-  /// - Returns: a Content-Type with a boundary that occurs in no part, and the body.
-  public func encoded() -> (contentType: String, body: [UInt8]) { ("", []) }
 }
