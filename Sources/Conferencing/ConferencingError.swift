@@ -50,10 +50,13 @@ public enum ConferencingError: Error, Hashable, Sendable {
 
   /// What a media host's refusal means to the joiner (PROTOCOLS P7).
   ///
-  /// - Parameter warning: the Warning header of the refusal.
-  public init(serverStatus status: Int, warning: String?) {
+  /// - Parameters:
+  ///   - warning: the Warning header of the refusal.
+  ///   - isOfferOfPhone: what was refused carried the phone's session description: 400 is about that.
+  public init(serverStatus status: Int, warning: String?, isOfferOfPhone: Bool = false) {
     self =
       switch status {
+      case 400 where isOfferOfPhone: .badRequest("Bad Session Description")
       case 415, 488, 606: .mediaNotSupported(warning: warning)
       case 404, 410, 481: .serverForgotConference
       case 408: .serverUnreachable

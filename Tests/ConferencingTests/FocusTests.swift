@@ -21,7 +21,7 @@ private struct Scene {
     policy.maximumParticipants = maximum
     policy.gracePeriod = .seconds(30)
     policy.joinTimeout = .seconds(20)
-    focus = Focus(name: ConferenceName(user: "room")!, entity: "sip:room@example.com", policy: policy)
+    focus = Focus(name: conferenceName("room"), entity: "sip:room@example.com", policy: policy)
   }
 
   @discardableResult mutating func feed(_ input: FocusInput) -> [FocusOutput] {

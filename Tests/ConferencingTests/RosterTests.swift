@@ -25,7 +25,7 @@ struct RosterTests {
   @Test("changes applied in any rhythm make the whole roster", arguments: UInt64(1)...10)
   func changes(seed: UInt64) {
     var random = RandomSource(seed: seed)
-    let name = ConferenceName(user: "room")!
+    let name = conferenceName("room")
     var focus = Focus(name: name, entity: "sip:room@example.com", policy: FocusPolicy())
     let server = ConferencingServerID("mh1@factory")
     var watchers = [Known(), Known(), Known(), Known()]
@@ -65,7 +65,7 @@ struct RosterTests {
 
   @Test("departures are kept up to their limit; one more and the oldest watcher needs everything")
   func tombstones() {
-    let name = ConferenceName(user: "room")!
+    let name = conferenceName("room")
     var focus = Focus(name: name, entity: "sip:room@example.com", policy: FocusPolicy())
     var outputs: [FocusOutput] = []
     focus.handle(.join(ParticipantID(0), Joiner(userEntity: "sip:u0@example.com")), now: .zero, into: &outputs)

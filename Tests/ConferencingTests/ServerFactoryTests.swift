@@ -6,7 +6,7 @@ import Testing
 
 private func id(_ number: Int) -> ConferencingServerID { ConferencingServerID("mh\(number)@factory") }
 
-private func name(_ number: Int) -> ConferenceName { ConferenceName(user: "room\(number)")! }
+private func name(_ number: Int) -> ConferenceName { conferenceName("room\(number)") }
 
 /// Hosts of equal size, active, without load.
 private func factory(hosts: Int, room: Int = 100) throws -> ConferencingServerFactory {

@@ -40,7 +40,8 @@ extension FocusUserAgent {
     _ id: ParticipantID, status: Int, _ message: SIPMessage?, now: Instant, in context: inout SIPContext
   ) {
     legs[id]?.server = nil
-    let error = ConferencingError(serverStatus: status, warning: message?.first(.warning))
+    let error = ConferencingError(
+      serverStatus: status, warning: message?.first(.warning), isOfferOfPhone: legs[id]?.machine.offer != nil)
     handleAndUpdate(.serverRefused(error), of: id, now: now, in: &context)
   }
 
