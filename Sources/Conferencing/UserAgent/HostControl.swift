@@ -8,6 +8,11 @@ import SIP
 public struct CommandWaiter: Hashable, Sendable {
   public let request: ServerRequestHandle
   public let command: C3PRequest
+
+  public init(request: ServerRequestHandle, command: C3PRequest) {
+    self.request = request
+    self.command = command
+  }
 }
 
 /// The conference as its media host is told of it: INVITE with `addConference`, commands by INFO, state by SUBSCRIBE.
