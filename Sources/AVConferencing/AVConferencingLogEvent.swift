@@ -9,6 +9,8 @@ public enum AVConferencingLogEvent: Sendable {
   public enum Severity: Sendable { case debug, info, notice, warning, error }
 
   case registered(frontEnd: SocketAddress, expires: Int)
+  /// The front end has this host's load, and gives it meetings from now on.
+  case active(frontEnd: SocketAddress)
   /// `status` 0: no answer, or no connection.
   case registrationFailed(frontEnd: SocketAddress, status: Int, retryIn: Interval)
   case loadRefused(frontEnd: SocketAddress, status: Int)
@@ -39,7 +41,7 @@ public enum AVConferencingLogEvent: Sendable {
   public var severity: Severity {
     switch self {
     case .legConnected, .legModified: .debug
-    case .registered, .unregistered, .meetingOpened, .meetingClosed, .legOpened, .legClosed, .legResumed: .info
+    case .registered, .active, .unregistered, .meetingOpened, .meetingClosed, .legOpened, .legClosed, .legResumed: .info
     case .draining, .shuttingDown, .shutDown, .recovered, .meetingReplaced, .refused, .commandFailed, .legSilent:
       .notice
     case .registrationFailed, .loadRefused, .untrustedPeer, .overloaded: .warning

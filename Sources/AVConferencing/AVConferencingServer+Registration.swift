@@ -48,6 +48,7 @@ extension AVConferencingServer {
       registrars[index].registering = nil
       registrars[index].publishing = nil
       outputs.append(.log(.registrationFailed(frontEnd: frontEnd, status: status, retryIn: pause)))
+    case .active: outputs.append(.log(.active(frontEnd: frontEnd)))
     case .loadRefused(let status): outputs.append(.log(.loadRefused(frontEnd: frontEnd, status: status)))
     case .unregistered: outputs.append(.log(.unregistered(frontEnd: frontEnd)))
     }

@@ -23,6 +23,8 @@ public struct HostRegistration: Sendable {
     case publish(ifMatch: String?, expires: Int)
     case registered(expires: Int)
     case registrationFailed(status: Int, retryIn: Interval)
+    /// The first load document of this registration was accepted: the front end gives us meetings from now on.
+    case active
     case loadRefused(status: Int)
     case unregistered
   }
@@ -46,6 +48,8 @@ public struct HostRegistration: Sendable {
 
   public private(set) var state = State.idle
   public private(set) var entityTag: String?
+  /// The front end has our load.
+  public private(set) var isActive = false
   private let settings: Settings
   private var requestedExpires: Int
   private var failures = 0
@@ -130,6 +134,8 @@ public struct HostRegistration: Sendable {
     guard state == .registered || state == .registering else { return }
     switch answer {
     case .success(_, let tag):
+      if !isActive { outputs.append(.active) }
+      isActive = true
       entityTag = tag
       if publishAgain, state == .registered { publish(now: now, into: &outputs) }
     case .failure(412, _, _) where entityTag != nil:
@@ -189,6 +195,7 @@ public struct HostRegistration: Sendable {
     pause = Interval(nanoseconds: half + Int64.random(in: 0...half, using: &random))
     if let retryAfter { pause = max(pause, .seconds(min(max(0, retryAfter), 300))) }
     failures += 1
+    isActive = false
     entityTag = nil
     publishing = false
     publishAgain = false
@@ -200,6 +207,7 @@ public struct HostRegistration: Sendable {
 
   private mutating func finish(into outputs: inout [Output]) {
     state = .stopped
+    isActive = false
     entityTag = nil
     outputs.append(.unregistered)
   }

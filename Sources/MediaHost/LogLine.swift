@@ -22,6 +22,7 @@ extension AVConferencingLogEvent {
     switch self {
     case .registered(let frontEnd, let expires):
       ("registered", ["front-end": "\(frontEnd)", "expires": "\(expires)"])
+    case .active(let frontEnd): ("active: the front end has this host's load", ["front-end": "\(frontEnd)"])
     case .registrationFailed(let frontEnd, let status, let pause):
       (
         status == 0 ? "front end does not answer" : "front end refuses this host",

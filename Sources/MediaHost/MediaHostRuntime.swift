@@ -87,7 +87,7 @@ final class MediaHostRuntime: SIPEdgeHandler {
 
   // MARK: Life
 
-  /// - Parameter ready: called once, when the first front end has accepted this host.
+  /// - Parameter ready: called once, when the first front end gives this host meetings.
   func start(now: Instant, ready: @escaping @Sendable () -> Void) {
     heardAt = heardAt.map { _ in now }
     checkAt = now + Self.checkPeriod
@@ -210,7 +210,7 @@ final class MediaHostRuntime: SIPEdgeHandler {
         case .media(let worker, let command): send(command, to: worker, now: now)
         case .log(let event):
           write(event)
-          if case .registered = event { becomeReady() }
+          if case .active = event { becomeReady() }
         }
       }
     }

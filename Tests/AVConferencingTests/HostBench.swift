@@ -196,12 +196,14 @@ struct HostBench {
   }
 
   mutating func invite(
-    _ target: String, body: MessageBody?, headers: [HeaderField] = [], sessionTimer: SessionTimerPolicy? = nil
+    _ target: String, body: MessageBody?, headers: [HeaderField] = [], sessionTimer: SessionTimerPolicy? = nil,
+    expectsOffer: Bool = false
   ) -> CallHandle {
     var invitation = Invitation(
       target: target, from: "<\(Self.entity)>", to: "<\(target)>", flow: flow, body: body)
     invitation.headers = headers
     invitation.sessionTimer = sessionTimer
+    invitation.expectsOffer = expectsOffer
     return focusDoes { $0.invite(invitation, now: $1, into: &$2) }
   }
 
@@ -293,7 +295,7 @@ struct HostBench {
     let user = "sip:\(name)@example.com"
     let id = nextID()
     let c3p = request(addUser(user, "\(name)-1", entity: entity, roles: roles), id: id)
-    let call = invite(control.uri, body: Self.multipart(sdp: sdp, c3p: c3p))
+    let call = invite(control.uri, body: Self.multipart(sdp: sdp, c3p: c3p), expectsOffer: sdp == nil)
     return Phone(call: call, user: user, endpoint: "\(name)-1", answer: takeAnswer(of: call))
   }
 
