@@ -75,7 +75,7 @@ private struct Builder {
       origin = parsed
     case UInt8(ascii: "s") where media.isEmpty:
       guard name == nil else { throw .badLine(line: number) }
-      name = value
+      name = value.isEmpty ? "-" : value
     case UInt8(ascii: "t"), UInt8(ascii: "r"), UInt8(ascii: "z"):
       guard media.isEmpty else { throw .badLine(line: number) }
       try appendTime(letter, value)

@@ -7,7 +7,7 @@ extension SessionDescription {
     var writer = LineWriter()
     writer.line("v", "0")
     writer.line("o", origin.value)
-    writer.line("s", name.isEmpty ? " " : name)
+    writer.line("s", name.isEmpty ? "-" : name)
     // i=, u=, e= and p= come before c=, b= after it.
     for line in headLines where line.letter != "b" { writer.line(line.letter, line.value) }
     if let connection { writer.line("c", connection.value) }

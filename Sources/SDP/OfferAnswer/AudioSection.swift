@@ -34,7 +34,8 @@ struct AudioSection {
     attributes.append(SDPAttribute("ptime", "\(packetMilliseconds)"))
     attributes.append(SDPAttribute(direction.rawValue))
     if rtcpMux { attributes.append(SDPAttribute("rtcp-mux")) }
-    if local.control.port != local.media.port &+ 1 || !local.control.sameHost(as: local.media), !rtcpMux {
+    // RTCP goes to the next port unless a line says otherwise (RFC 3605).
+    if !rtcpMux, local.control != local.media.with(port: local.media.port &+ 1) {
       let connection = local.control.sameHost(as: local.media) ? nil : ConnectionData(local.control)
       attributes.append(SDPAttribute("rtcp", RTCPAttribute(port: local.control.port, connection: connection).value))
     }
