@@ -57,7 +57,8 @@ let package = Package(
 
     // Layer 5
     .target(
-      name: "AVConferencing", dependencies: ["Primitives", "SIP", "SDP", "ConferenceDocuments", "Media"],
+      name: "AVConferencing",
+      dependencies: ["Primitives", "SIP", "SDP", "ConferenceDocuments", "MediaTransport", "Media"],
       swiftSettings: strict),
     .target(
       name: "SIPEdge",
@@ -74,7 +75,28 @@ let package = Package(
       dependencies: ["Primitives", "Conferencing", .product(name: "GRDB", package: "GRDB.swift")],
       swiftSettings: strict),
 
+    .target(
+      name: "Simulation",
+      dependencies: [
+        "Primitives", "RTP", "SDP", "SIP", "MediaTransport", "Codecs", "Media", "Conferencing", "AVConferencing",
+      ], swiftSettings: strict),
+
     // Layer 7: the programs.
+    .executableTarget(
+      name: "MediaHost",
+      dependencies: [
+        "Primitives", "LinuxIO", "SIP", "SIPEdge", "MediaTransport", "Media", "AVConferencing", "Deployment",
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], swiftSettings: strict),
+    .executableTarget(
+      name: "LoadGenerator",
+      dependencies: [
+        "Primitives", "LinuxIO", "RTP", "SDP", "SIP", "SIPEdge", "Media", "Simulation",
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], swiftSettings: strict),
     .executableTarget(
       name: "FrontEnd",
       dependencies: [
@@ -93,9 +115,42 @@ let package = Package(
     // Tests
     .testTarget(name: "ArchitectureTests", swiftSettings: tested),
     .testTarget(name: "PrimitivesTests", dependencies: ["Primitives"], swiftSettings: tested),
+    .testTarget(name: "RTPTests", dependencies: ["Primitives", "RTP"], swiftSettings: tested),
+    .testTarget(name: "SDPTests", dependencies: ["Primitives", "SDP"], swiftSettings: tested),
+    .testTarget(name: "SIPTests", dependencies: ["Primitives", "SIP"], swiftSettings: tested),
+    .testTarget(
+      name: "ConferenceDocumentsTests", dependencies: ["Primitives", "ConferenceDocuments"], swiftSettings: tested),
+    .testTarget(name: "LinuxIOTests", dependencies: ["Primitives", "LinuxIO"], swiftSettings: tested),
+    .testTarget(
+      name: "MediaTransportTests", dependencies: ["Primitives", "RTP", "MediaTransport", "CSRTP", "COpenSSL"],
+      swiftSettings: tested),
+    .testTarget(name: "CodecsTests", dependencies: ["Primitives", "Codecs"], swiftSettings: tested),
+    .testTarget(
+      name: "MediaTests", dependencies: ["Primitives", "RTP", "MediaTransport", "Codecs", "Media"],
+      swiftSettings: tested),
+    .testTarget(
+      name: "ConferencingTests", dependencies: ["Primitives", "SIP", "SDP", "ConferenceDocuments", "Conferencing"],
+      swiftSettings: tested),
+    .testTarget(
+      name: "AVConferencingTests",
+      dependencies: [
+        "Primitives", "SIP", "SDP", "ConferenceDocuments", "MediaTransport", "Media", "AVConferencing",
+      ], swiftSettings: tested),
+    .testTarget(
+      name: "SIPEdgeTests",
+      dependencies: [
+        "Primitives", "SIP", "SIPEdge",
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+      ], swiftSettings: tested),
+    .testTarget(name: "DeploymentTests", dependencies: ["Primitives", "Deployment"], swiftSettings: tested),
     .testTarget(
       name: "ConferenceStoreTests", dependencies: ["Primitives", "Conferencing", "ConferenceStore"],
       swiftSettings: tested),
-    .testTarget(name: "DeploymentTests", dependencies: ["Primitives", "Deployment"], swiftSettings: tested),
+    .testTarget(
+      name: "SimulationTests",
+      dependencies: [
+        "Primitives", "SDP", "SIP", "MediaTransport", "Media", "Conferencing", "AVConferencing", "Simulation",
+      ], swiftSettings: tested),
+    .testTarget(name: "SystemTests", dependencies: ["Primitives", "SIP", "SDP"], swiftSettings: tested),
   ]
 )
