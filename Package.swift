@@ -113,6 +113,7 @@ let package = Package(
       ], swiftSettings: strict),
 
     // Tests
+    .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     .testTarget(name: "ArchitectureTests", swiftSettings: tested),
     .testTarget(name: "PrimitivesTests", dependencies: ["Primitives"], swiftSettings: tested),
     .testTarget(name: "RTPTests", dependencies: ["Primitives", "RTP"], swiftSettings: tested),
@@ -122,11 +123,12 @@ let package = Package(
       name: "ConferenceDocumentsTests", dependencies: ["Primitives", "ConferenceDocuments"], swiftSettings: tested),
     .testTarget(name: "LinuxIOTests", dependencies: ["Primitives", "LinuxIO"], swiftSettings: tested),
     .testTarget(
-      name: "MediaTransportTests", dependencies: ["Primitives", "RTP", "MediaTransport", "CSRTP", "COpenSSL"],
+      name: "MediaTransportTests", dependencies: ["Primitives", "RTP", "MediaTransport", "AllocationCounter"],
       swiftSettings: tested),
     .testTarget(name: "CodecsTests", dependencies: ["Primitives", "Codecs"], swiftSettings: tested),
     .testTarget(
-      name: "MediaTests", dependencies: ["Primitives", "RTP", "MediaTransport", "Codecs", "Media"],
+      name: "MediaTests",
+      dependencies: ["Primitives", "RTP", "MediaTransport", "Codecs", "Media", "AllocationCounter"],
       swiftSettings: tested),
     .testTarget(
       name: "ConferencingTests", dependencies: ["Primitives", "SIP", "SDP", "ConferenceDocuments", "Conferencing"],
@@ -151,6 +153,7 @@ let package = Package(
       dependencies: [
         "Primitives", "SDP", "SIP", "MediaTransport", "Media", "Conferencing", "AVConferencing", "Simulation",
       ], swiftSettings: tested),
-    .testTarget(name: "SystemTests", dependencies: ["Primitives", "SIP", "SDP"], swiftSettings: tested),
+    .testTarget(
+      name: "SystemTests", dependencies: ["Primitives", "SIP", "SDP", "ConferenceDocuments"], swiftSettings: tested),
   ]
 )
