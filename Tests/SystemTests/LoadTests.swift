@@ -65,7 +65,10 @@ struct LoadTests {
 
     let absent = try ChildProcess(
       "parley-load", Program.path("parley-load"),
-      ["--server", "127.0.0.1:\(FreePort.pair())", "--participants", "1", "--duration", "1", "--media-port", "\(FreePort.pair())"])
+      [
+        "--server", "127.0.0.1:\(FreePort.pair())", "--participants", "1", "--duration", "1", "--media-port",
+        "\(FreePort.pair())",
+      ])
     #expect(try absent.waitForExit(seconds: 60) == 69)
     #expect(absent.output.contains("no call came up"))
   }

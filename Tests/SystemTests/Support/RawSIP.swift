@@ -11,15 +11,16 @@ final class RawSIP {
 
   init(port: UInt16, stream: Bool = false) throws {
     isStream = stream
-    descriptor = socket(AF_INET, Int32(stream ? SOCK_STREAM.rawValue : SOCK_DGRAM.rawValue), 0)
+    let socket = Foundation.socket(AF_INET, Int32(stream ? SOCK_STREAM.rawValue : SOCK_DGRAM.rawValue), 0)
+    descriptor = socket
     var remote = Self.address(port)
     var local = Self.address(0)
     var size = socklen_t(MemoryLayout<sockaddr_in>.size)
     let connected = withUnsafePointer(to: &remote) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, size) }
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(socket, $0, size) }
     }
     _ = withUnsafeMutablePointer(to: &local) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) }
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket, $0, &size) }
     }
     localPort = UInt16(bigEndian: local.sin_port)
     guard connected == 0 else { throw HarnessError("cannot connect to port \(port): errno \(errno)") }

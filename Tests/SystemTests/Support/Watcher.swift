@@ -18,14 +18,15 @@ final class Watcher {
   private(set) var refusal: Int?
 
   init(meeting: String, frontEndPort: UInt16) throws {
-    descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+    let socket = Foundation.socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+    descriptor = socket
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
     var size = socklen_t(MemoryLayout<sockaddr_in>.size)
     let bound = withUnsafeMutablePointer(to: &address) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-        bind(descriptor, pointer, size) == 0 && getsockname(descriptor, pointer, &size) == 0
+        bind(socket, pointer, size) == 0 && getsockname(socket, pointer, &size) == 0
       }
     }
     guard bound else { throw HarnessError("no UDP socket for the watcher") }
@@ -63,11 +64,12 @@ final class Watcher {
   }
 
   /// User entities that have an endpoint with this status.
-  func users(_ status: EndpointStatus) -> [String] {
-    (document?.users ?? []).filter { user in user.endpoints.contains { $0.status == status } }.map(\.entity).sorted()
+  func users(_ status: ConferenceInfo.Status) -> [String] {
+    (document?.users?.users ?? []).filter { user in user.endpoints.contains { $0.status == status } }.map(\.entity)
+      .sorted()
   }
 
-  var users: [String] { (document?.users ?? []).map(\.entity).sorted() }
+  var users: [String] { (document?.users?.users ?? []).map(\.entity).sorted() }
 
   private func step(seconds: Double) throws {
     var poller = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
@@ -97,12 +99,12 @@ final class Watcher {
 
   private func take(_ message: SIPMessage) throws {
     guard !message.body.isEmpty else { return }
-    let received = try ConferenceInfo(parsing: Array(message.body))
+    let received = try ConferenceInfo(parsing: message.body)
     versions.append(received.version ?? 0)
-    if received.state == .partial, let document {
-      self.document = try document.merged(with: received)
-    } else {
-      document = received
+    var view = document ?? .unknown(entity: received.entity)
+    switch view.merge(received) {
+    case .merged, .ended: document = view
+    case .stale, .refresh: throw HarnessError("version \(versions) does not follow: \(received.state)")
     }
   }
 
