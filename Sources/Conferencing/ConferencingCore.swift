@@ -60,8 +60,10 @@ public struct ConferencingCore: Sendable {
     drain(now: now, into: &outputs)
   }
 
+  /// In the past while there is work left over from an input with very many consequences, such as a lost media host.
   public var nextDeadline: Instant {
-    min(
+    guard context.queue.isEmpty else { return .zero }
+    return min(
       min(context.userAgent.nextDeadline, deadlines.nextDeadline),
       min(context.factory.nextDeadline, registrar.nextDeadline))
   }
@@ -141,8 +143,7 @@ public struct ConferencingCore: Sendable {
   private mutating func drain(now: Instant, into outputs: inout [ConferencingOutput]) {
     var index = 0
     flush(into: &outputs)
-    while index < context.queue.count {
-      precondition(index < Limits.eventsPerInput, "an input has no end of consequences")
+    while index < context.queue.count, index < Limits.eventsPerInput {
       let output = context.queue[index]
       index += 1
       switch output {
@@ -152,7 +153,11 @@ public struct ConferencingCore: Sendable {
         flush(into: &outputs)
       }
     }
-    context.queue.removeAll(keepingCapacity: true)
+    if index == context.queue.count {
+      context.queue.removeAll(keepingCapacity: true)
+    } else {
+      context.queue.removeFirst(index)
+    }
   }
 
   private mutating func flush(into outputs: inout [ConferencingOutput]) {

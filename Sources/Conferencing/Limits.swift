@@ -27,8 +27,8 @@ public enum Limits {
   public static let subscriptionsPerConference = 8_192
   /// Commands under way or waiting on one control dialog.
   public static let commandsPerControl = 64
-  /// Events of the user agent that one input may cause in turn, before the rest is an error of ours.
-  public static let eventsPerInput = 100_000
+  /// Outputs of the user agent that are performed in one turn; what is left over is performed in the next, at once.
+  public static let eventsPerInput = 20_000
 
   /// A media host promised to a joiner keeps the promise this long (PROTOCOLS P3: a lease of 30 s).
   public static let leaseDuration = Interval.seconds(30)
