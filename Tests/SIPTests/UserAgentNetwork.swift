@@ -126,7 +126,8 @@ final class UserAgentNetwork {
       if let message = try? SIPMessage(parsing: packet.bytes) { inbox.append((now, message)) }
       return
     }
-    let reversed = SIPFlow(transport: flow.transport, local: flow.remote, remote: flow.local)
+    let reversed = SIPFlow(
+      transport: flow.transport, local: flow.remote, remote: flow.local, connection: flow.connection)
     with(index) { agent, now, outputs in agent.receive(packet.bytes, from: reversed, now: now, into: &outputs) }
   }
 

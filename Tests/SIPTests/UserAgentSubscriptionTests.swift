@@ -154,6 +154,38 @@ struct UserAgentSubscriptionTests {
     Scene.expectEmpty(network)
   }
 
+  @Test("a NOTIFY whose connection breaks after it arrived goes again with the next CSeq")
+  func connectionBreaks() throws {
+    let network = scene()
+    network.with(0) { agent, now, outputs in
+      _ = agent.subscribe(
+        OutgoingSubscription(
+          target: "sip:conf@10.0.0.2;transport=tcp", from: "<sip:w@10.0.0.1>", to: "<sip:conf@10.0.0.2>",
+          event: "conference", accept: [], flow: Self.connection(from: 0)), now: now, into: &outputs)
+    }
+    network.run(.seconds(76))
+    let handle = try notifier(network)
+    // The response is lost with the connection.
+    network.drops = { $0.method == .notify && $0.status == 200 }
+    network.with(1) { agent, now, outputs in agent.notify(handle, body: Self.document, now: now, into: &outputs) }
+    network.run(.seconds(1))
+    network.drops = { _ in false }
+    network.with(1) { agent, now, outputs in
+      agent.transportFailed(Self.connection(from: 1), now: now, into: &outputs)
+    }
+    network.run(.seconds(1))
+
+    #expect(network.log.allSatisfy { $0.message.status != 500 })
+    #expect(!network.agents[1].isNotifying(handle))
+    #expect(network.agents[1].counts.subscriptions == 1)
+  }
+
+  private static func connection(from index: Int) -> SIPFlow {
+    SIPFlow(
+      transport: .tcp, local: UserAgentNetwork.address(index), remote: UserAgentNetwork.address(1 - index),
+      connection: 7)
+  }
+
   @Test("a fetch: one NOTIFY, terminated")
   func fetch() {
     let network = scene()

@@ -155,11 +155,15 @@ public struct UserAgent: Sendable {
   ) {
     // Of a server transaction: the peer repeats its request, or gives up as we do.
     guard let use = clients[id] else { return }
-    if failure == .transport, let builder = use.builder, let flow = use.alternatives.first,
-      case .success(let moved) = start(
+    if failure == .transport, var builder = use.builder, let flow = use.alternatives.first {
+      // The peer may have had the request before the connection broke: in a dialog the same CSeq again would be out
+      // of order (§12.2.2).
+      renumber(&builder, use.purpose)
+      if case .success(let moved) = start(
         builder, over: flow, alternatives: Array(use.alternatives.dropFirst()), as: use.purpose, now)
-    {
-      return handleMoved(use.purpose, to: moved)
+      {
+        return handleMoved(use.purpose, to: moved)
+      }
     }
     let status = failure == .transport ? 503 : 408
     switch use.purpose {
@@ -176,6 +180,22 @@ public struct UserAgent: Sendable {
     case .subscribe(let subscription): handleSubscribeFailure(subscription, failure, now, &outputs)
     case .notify(let subscription): handleNotifyFailure(subscription, status: status, now, &outputs)
     }
+  }
+
+  /// Gives a request in a dialog the dialog's next CSeq. One outside keeps its own: there is no order to keep.
+  private mutating func renumber(_ builder: inout SIPMessageBuilder, _ purpose: ClientUse.Purpose) {
+    guard let method = builder.method else { return }
+    let number: UInt32?
+    switch purpose {
+    case .offer(let call):
+      number = calls[call]?.dialog?.nextCSeq()
+      if let number { calls[call]?.renegotiation.sent?.cseq = number }
+    case .bye(let call), .inCall(let call, _): number = calls[call]?.dialog?.nextCSeq()
+    case .subscribe(let subscription), .notify(let subscription):
+      number = subscriptions[subscription]?.dialog?.nextCSeq()
+    case .invite, .request, .unattended: number = nil
+    }
+    if let number { builder.set(.cseq, CSeq(number, method).text) }
   }
 
   /// The same request goes on as another transaction, over another flow.
