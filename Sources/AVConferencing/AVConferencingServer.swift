@@ -211,6 +211,9 @@ public struct AVConferencingServer: Sendable {
     return counts
   }
 
+  /// What its user agent holds.
+  public var userAgentCounts: UserAgentCounts { agent.counts }
+
   /// The meeting that a leg is in; for logs and metrics.
   public func meeting(of leg: LegID) -> MeetingID? { legs[leg]?.meeting }
 

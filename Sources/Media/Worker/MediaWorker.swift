@@ -71,6 +71,12 @@ public struct MediaWorker: ~Copyable {
   /// Legs and meetings now.
   public var legCount: Int { legs.count }
   public var meetingCount: Int { meetings.count }
+  /// Packets that wait in the jitter buffers of all legs. Between turns these are all the buffers that are not free.
+  public var heldPackets: Int {
+    var held = 0
+    for slot in 0..<legs.end where legs.isOccupied(slot) { held += legs[slot].audio.heldPackets }
+    return held
+  }
   /// Packets dropped since the start, by reason.
   public var drops: DropCounters { counters.drops }
 

@@ -9,9 +9,11 @@ import SDP
 /// One call's media. An object because its parts own codec and cipher state that must not be copied.
 public final class PhoneMedia {
   public let codec: AudioCodec
-  public let remoteMedia: SocketAddress
-  public let remoteControl: SocketAddress
-  public let rtcpMux: Bool
+  public private(set) var remoteMedia: SocketAddress
+  public private(set) var remoteControl: SocketAddress
+  public private(set) var rtcpMux: Bool
+  /// Whether the peer accepts media now.
+  public private(set) var sends: Bool
   public let ssrc: UInt32
   public private(set) var report = PhoneReport()
   /// Arrival minus the arrival before it, for packets in sequence and without a pause: microseconds.
@@ -21,7 +23,8 @@ public final class PhoneMedia {
   private let quietMode: PhoneConfiguration.Quiet
   private var session: SRTPSession?
   private var writer: RTPPacketWriter
-  private let payloadTypes: [(UInt8, AudioCodec)]
+  private var payloadTypes: [(UInt8, AudioCodec)]
+  private let security: NegotiatedAudio.Security
   private var ear: Ear?
   private var wasTalking = false
   private var sinceComfort = 0
@@ -44,14 +47,14 @@ public final class PhoneMedia {
     remoteMedia = negotiated.remoteMedia
     remoteControl = negotiated.remoteControl
     rtcpMux = negotiated.rtcpMux
+    sends = negotiated.direction.sends
+    security = negotiated.security
     ssrc = random.nextWord()
     writer = RTPPacketWriter(
       payloadType: negotiated.send.payloadType, sequence: UInt16(truncatingIfNeeded: random.nextWord()),
       timestamp: random.nextWord(), ssrc: ssrc)
     writer.audioLevelExtension = negotiated.audioLevelExtension ?? 0
-    payloadTypes = negotiated.receive.compactMap { format in
-      AudioCodec(format.encoding).map { (format.payloadType, $0) }
-    }
+    payloadTypes = Self.payloadTypes(of: negotiated)
     statistics = ReceptionStatistics(clockRate: UInt32(codec.clockRate))
     cname = Array(random.token(16).utf8)
     if ear { self.ear = Ear() }
@@ -64,6 +67,25 @@ public final class PhoneMedia {
       else { return nil }
       self.session = consume session
     }
+  }
+
+  /// A later agreement of the same call: streams, counts and the ear go on.
+  ///
+  /// - Returns: `false` when keys or codec are others: a new `PhoneMedia` is needed.
+  public func renegotiate(_ negotiated: NegotiatedAudio) -> Bool {
+    guard negotiated.security == security, AudioCodec(negotiated.send.encoding) == codec else { return false }
+    remoteMedia = negotiated.remoteMedia
+    remoteControl = negotiated.remoteControl
+    rtcpMux = negotiated.rtcpMux
+    sends = negotiated.direction.sends
+    writer.payloadType = negotiated.send.payloadType
+    writer.audioLevelExtension = negotiated.audioLevelExtension ?? 0
+    payloadTypes = Self.payloadTypes(of: negotiated)
+    return true
+  }
+
+  private static func payloadTypes(of negotiated: NegotiatedAudio) -> [(UInt8, AudioCodec)] {
+    negotiated.receive.compactMap { format in AudioCodec(format.encoding).map { (format.payloadType, $0) } }
   }
 
   // MARK: Sending
@@ -109,7 +131,7 @@ public final class PhoneMedia {
     guard unsafe compound.sourceDescription(ssrc: ssrc, cname: name.span.bytes, into: &bytes) else { return nil }
     return protect(&bytes, compound.count, isControl: true)
   }
-  private var remoteSSRC: UInt32?
+  public private(set) var remoteSSRC: UInt32?
 
   private func protect(_ bytes: inout MutableRawSpan, _ count: Int, isControl: Bool) -> Int? {
     guard session != nil else { return count }
@@ -156,6 +178,12 @@ public final class PhoneMedia {
     lastArrival = (now, header.timestamp)
     let payload = Int(header.payloadOffset)..<(Int(header.payloadOffset) + Int(header.payloadCount))
     ear?.hear(packet.extracting(payload), codec: codec, timestamp: header.timestamp, arrival: now)
+  }
+
+  /// Time passes in which nothing is sent: the next packet's timestamp says so.
+  public func pause() {
+    writer.timestamp &+= UInt32(codec.clockRate / 50)
+    wasTalking = false
   }
 
   private func frameDuration(_ codec: AudioCodec) -> UInt32 { UInt32(codec.clockRate / 50) }

@@ -57,6 +57,8 @@ public struct VirtualPhones: Sendable {
   /// Phones whose call has begun and not ended.
   public var calling: Int { phones.count }
   public var nextDeadline: Instant { userAgent.nextDeadline }
+  /// What its user agent holds.
+  public var userAgentCounts: UserAgentCounts { userAgent.counts }
 
   /// Dials.
   ///

@@ -10,8 +10,9 @@ public enum PilotTone {
   /// A pilot is heard from this amplitude on: what a limiter may take away from four talkers is allowed for.
   public static let threshold = 0.012
 
-  /// 2,200 … 2,850 Hz.
-  public static func frequency(_ pilot: Int) -> Double { 2_200 + 50 * Double(pilot % count) }
+  /// 2,225 … 3,005 Hz. Whatever repeats with every frame of 20 ms puts sidebands at multiples of 50 Hz beside a tone, which
+  /// must not look like another one.
+  public static func frequency(_ pilot: Int) -> Double { 2_225 + 60 * Double(pilot % count) }
 }
 
 /// A 20 ms burst at the start of a second: sent by one talker at a time, looked for by every ear.

@@ -31,13 +31,15 @@ public struct VoiceClip: Sendable {
   /// - Parameters:
   ///   - samples: 48 kHz mono, full scale 1; cut to whole packets.
   ///   - pilot: whose voice this is; `nil` for the quiet of somebody who does not talk.
+  ///   - isLowPassed: `samples` leave the place of the pilots free already.
   ///   - marks: frame numbers of 20 ms that begin with a delay mark.
   public init(
-    samples: [Float], pilot: Int?, marks: [Int] = [], format: AudioFormat, packetMilliseconds: Int = 20,
+    samples: [Float], pilot: Int?, isLowPassed: Bool = false, marks: [Int] = [], format: AudioFormat,
+    packetMilliseconds: Int = 20,
     complexity: Int = 5
   ) {
     var encoder = AudioEncoder(format: format, packetMilliseconds: packetMilliseconds, complexity: complexity)
-    let voice = pilot == nil ? samples : Self.lowPassed(samples)
+    let voice = pilot == nil || isLowPassed ? samples : Self.lowPassed(samples)
     let markedFrames = Set(marks)
     var bytes: [UInt8] = []
     var offsets = [0]
@@ -46,7 +48,12 @@ public struct VoiceClip: Sendable {
     var payload = [UInt8](repeating: 0, count: 1_500)
     var energy = 0.0
     let framesPerPacket = max(1, packetMilliseconds / 20)
-    for index in 0..<(voice.count / 960) {
+    func takes(_ encoder: inout AudioEncoder, _ payload: inout [UInt8]) -> Int? {
+      var space = payload.mutableSpan
+      var raw = unsafe space.mutableBytes
+      return encoder.take(into: &raw)?.byteCount
+    }
+    func fill(_ index: Int) {
       for sample in 0..<960 {
         let position = index * 960 + sample
         var value = Double(voice[position])
@@ -56,11 +63,19 @@ public struct VoiceClip: Sendable {
         frame[sample] = Int16(max(-32_768, min(32_767, value * 32_767)))
       }
       encoder.feed(frame.span)
-      while true {
-        var space = payload.mutableSpan
-        var raw = unsafe space.mutableBytes
-        guard let packet = encoder.take(into: &raw) else { break }
-        bytes += payload[..<packet.byteCount]
+    }
+    // The encoder comes to the start as it leaves the end, so that the loop has no seam.
+    let frames = voice.count / 960
+    let warmUp = min(12, frames) / framesPerPacket * framesPerPacket
+    for index in (frames - warmUp)..<frames {
+      fill(index)
+      while takes(&encoder, &payload) != nil {}
+    }
+    energy = 0
+    for index in 0..<frames {
+      fill(index)
+      while let count = takes(&encoder, &payload) {
+        bytes += payload[..<count]
         offsets.append(bytes.count)
         levels.append(Self.attenuation(meanSquare: energy / Double(960 * framesPerPacket)))
       }
@@ -83,9 +98,9 @@ public struct VoiceClip: Sendable {
     return UInt8(max(0, min(127, -10 * log10(meanSquare))))
   }
 
-  /// Windowed-sinc low pass at 1.9 kHz: leaves the place of the pilots free.
-  private static func lowPassed(_ samples: [Float]) -> [Float] {
-    let half = 96
+  /// Windowed-sinc low pass at 1.9 kHz, which stops from 2.16 kHz on: leaves the place of the pilots free.
+  public static func lowPassed(_ samples: [Float]) -> [Float] {
+    let half = 256
     let taps = (-half...half).map { index -> Float in
       let x = Double(index)
       let cutoff = 2 * 1_900.0 / 48_000
