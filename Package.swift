@@ -144,6 +144,9 @@ let package = Package(
         "Primitives", "SIP", "SIPEdge",
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
       ], swiftSettings: tested),
+    .testTarget(
+      name: "MediaHostTests", dependencies: ["Primitives", "RTP", "LinuxIO", "Media", "MediaHost"],
+      swiftSettings: tested),
     .testTarget(name: "DeploymentTests", dependencies: ["Primitives", "Deployment"], swiftSettings: tested),
     .testTarget(
       name: "ConferenceStoreTests", dependencies: ["Primitives", "Conferencing", "ConferenceStore"],

@@ -56,7 +56,7 @@ struct BadInputTests {
       { $0.body = $0.body.replacingOccurrences(of: "AES_CM_128", with: "ROT13") }
     ),
     (
-      "payload type 4294967296", 400,
+      "payload type 4294967296", 488,
       { $0.body = $0.body.replacingOccurrences(of: "RTP/SAVP 8", with: "RTP/SAVP 4294967296") }
     ),
     ("a body type that is no offer", 415, { $0.contentType = "application/x-garbage" }),
