@@ -1,10 +1,14 @@
 //  MediaDescription+Attributes.swift: the attributes of a stream, typed.
 
 extension MediaDescription {
-  /// Valid RTP payload types of the `m=` line, in order, each once. Whatever else stands there is skipped.
+  /// Valid RTP payload types of the `m=` line, in order, each once. Whatever else stands there is skipped, also
+  /// a number with leading zeros, which could not be answered as it was written.
   public var payloadTypes: [UInt8] {
     var seen = Set<UInt8>()
-    return formats.compactMap { UInt8(digits: $0) }.filter { $0 < 128 && seen.insert($0).inserted }
+    return formats.compactMap { format in
+      guard let number = UInt8(digits: format), number < 128, String(number) == format else { return nil }
+      return seen.insert(number).inserted ? number : nil
+    }
   }
 
   /// What a payload type stands for: by its first well-formed `a=rtpmap`, else by RFC 3551.

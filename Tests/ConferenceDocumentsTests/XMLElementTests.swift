@@ -49,7 +49,7 @@ struct XMLElementTests {
       attributes: [
         XMLAttribute(XMLName("", "q"), "a<b>\"c'&\t\n\r"),
         XMLAttribute(XMLName(XMLNamespace.cccpExtensions, "mcuUri"), "sip:x"),
-        XMLAttribute(XMLName("urn:unknown", "z"), "1"),
+        XMLAttribute(XMLName("urn:unknown?a=1&b=<&amp;", "z"), "1"),
         XMLAttribute(XMLName(XMLNamespace.cccp, "own"), "2"),
         XMLAttribute(XMLName("http://www.w3.org/XML/1998/namespace", "lang"), "nl"),
       ],
@@ -185,10 +185,8 @@ struct DocumentMutationTests {
       "<", ">", "/>", "&", "&amp;", "]]>", "<!--", "<![CDATA[", "state=\"partial\"", "18446744073709551616",
     ]
     .map { Array($0.utf8) }
-    let clock = ContinuousClock()
-    let end = clock.now + .seconds(1)
     var read = 0
-    while clock.now < end {
+    for _ in 0..<1_200 {
       var bytes = samples[Int(random.next() % UInt64(samples.count))]
       for _ in 0...Int(random.next() % 3) {
         let at = Int(random.next() % UInt64(bytes.count))
@@ -205,12 +203,13 @@ struct DocumentMutationTests {
         if bytes.isEmpty { bytes = [60] }
       }
       if let info = try? ConferenceInfo(parsing: bytes) {
-        #expect(try ConferenceInfo(parsing: info.encoded()) == info)
+        #expect(try ConferenceInfo(parsing: info.encoded()) == info, "\(String(decoding: bytes, as: UTF8.self))")
         read += 1
       }
       if let message = try? C3PMessage(parsing: bytes) {
         switch message {
-        case .request(let request): #expect(try C3PRequest(parsing: request.encoded()) == request)
+        case .request(let request):
+          #expect(try C3PRequest(parsing: request.encoded()) == request, "\(String(decoding: bytes, as: UTF8.self))")
         case .response(let response): #expect(try C3PResponse(parsing: response.encoded()) == response)
         }
         read += 1

@@ -234,11 +234,9 @@ struct SDPMutationTests {
       "c=IN IP4 0.0.0.0\n",
       " ", ":", "/", "|", "a=rtcp-mux\n", "a=ptime:0\n", "\u{0}", "65535", "é",
     ].map { Array($0.utf8) }
-    let end = ContinuousClock().now + .seconds(1.5)
     var accepted = 0
-    var runs = 0
-    while ContinuousClock().now < end {
-      runs += 1
+    let runs = 1_200
+    for _ in 0..<runs {
       var bytes = samples[Int(random.next() % UInt64(samples.count))]
       for _ in 0...Int(random.next() % 4) {
         let at = Int(random.next() % UInt64(bytes.count))
@@ -253,10 +251,15 @@ struct SDPMutationTests {
       }
       guard let offer = try? SessionDescription(parsing: bytes) else { continue }
       // Writing puts lines into RFC 8866's order; after that nothing changes any more.
-      #expect(try SessionDescription(parsing: offer.encoded()).encoded() == offer.encoded())
+      #expect(
+        try SessionDescription(parsing: offer.encoded()).encoded() == offer.encoded(),
+        "\(String(decoding: bytes, as: UTF8.self))")
       var session = Offers.session(Offers.plain)
       if let agreement = try? session.answer(offer) {
-        #expect(matches(agreement.description, offer))
+        #expect(
+          matches(agreement.description, offer),
+          "\(String(decoding: bytes, as: UTF8.self))\n\(String(decoding: agreement.description.encoded(), as: UTF8.self))"
+        )
         accepted += 1
       }
       var ours = Offers.session(Offers.plain)

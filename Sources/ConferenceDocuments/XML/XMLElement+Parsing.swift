@@ -111,7 +111,10 @@ private enum XMLTreeReader {
   @unsafe private static func name(_ reader: xmlTextReaderPtr) throws(DocumentError) -> XMLName {
     let local = unsafe string(xmlTextReaderConstLocalName(reader))
     guard !local.isEmpty, !local.utf8.contains(UInt8(ascii: ":")) else { throw .malformed }
-    return XMLName(unsafe string(xmlTextReaderConstNamespaceUri(reader)), local)
+    var namespace = unsafe string(xmlTextReaderConstNamespaceUri(reader))
+    // libxml2 leaves an ampersand of a namespace declaration as a character reference.
+    if namespace.utf8.contains(UInt8(ascii: "&")) { namespace = namespace.replacing("&#38;", with: "&") }
+    return XMLName(namespace, local)
   }
 
   @unsafe private static func attributes(_ reader: xmlTextReaderPtr) throws(DocumentError) -> [XMLAttribute] {
