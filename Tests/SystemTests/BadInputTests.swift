@@ -118,11 +118,9 @@ struct BadInputTests {
     // A header that never ends is refused and the connection closed; memory does not grow with it.
     let endless = try RawSIP(port: parley.sipPort, stream: true)
     try endless.send("OPTIONS sip:127.0.0.1 SIP/2.0\r\nX-Long: ")
-    var isClosed = false
-    for _ in 0..<200 where !isClosed {
-      do { try endless.send(Array(repeating: UInt8(ascii: "b"), count: 4_096)) } catch { isClosed = true }
-    }
-    #expect(isClosed || endless.receive(seconds: 2) != nil)
+    // The server may close while we still send.
+    for _ in 0..<200 { try? endless.send(Array(repeating: UInt8(ascii: "b"), count: 4_096)) }
+    #expect(endless.isClosed(seconds: 5))
     let announced = try RawSIP(port: parley.sipPort, stream: true)
     var huge = RawRequest(uri: parley.uri("demo"), port: announced.localPort)
     huge.transport = "TCP"
@@ -282,15 +280,14 @@ struct BadInputTests {
       let parley = try RunningParley(settings)
       let host = try #require(parley.mediaHosts.first)
       host.process.kill(signal: SIGSTOP)
-      if another { try parley.startMediaHost("mh2", maximumLegs: 10) }
       try withRaw(parley) { socket, request in
         try socket.send(request.text)
         #expect(socket.receive()?.hasPrefix("SIP/2.0 100") == true)
+        if another { try parley.startMediaHost("mh2", maximumLegs: 10) }
         host.process.kill(signal: SIGKILL)
         let response = socket.finalResponse(seconds: 30)
         #expect(response?.status == (another ? 200 : 503), "\(response?.text ?? "no answer")\n\(parley.log)")
-        if another { return }
-        #expect(response?.text.contains("Retry-After:") == true)
+        if !another { #expect(response?.text.contains("Retry-After:") == true) }
       }
       try expectAlive(parley)
     }

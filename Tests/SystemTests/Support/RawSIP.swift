@@ -79,6 +79,18 @@ final class RawSIP {
     return message
   }
 
+  /// Whether the server closed the connection, within `seconds`; what it sends meanwhile is read and forgotten.
+  func isClosed(seconds: Double) -> Bool {
+    let deadline = Date(timeIntervalSinceNow: seconds)
+    while case let left = deadline.timeIntervalSinceNow, left > 0 {
+      var poller = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+      guard poll(&poller, 1, Int32(max(1, left * 1000))) > 0 else { continue }
+      var buffer = [UInt8](repeating: 0, count: 65_536)
+      if recv(descriptor, &buffer, buffer.count, 0) <= 0 { return true }
+    }
+    return false
+  }
+
   /// The first final response: provisional ones are passed over. Three digits, `nil` when none comes.
   func finalResponse(seconds: Double = 8) -> (status: Int, text: String)? {
     let deadline = Date(timeIntervalSinceNow: seconds)
