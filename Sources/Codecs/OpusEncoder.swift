@@ -98,6 +98,8 @@ import COpus
     set(OPUS_SET_INBAND_FEC_REQUEST, enabled ? 1 : 0)
     set(OPUS_SET_PACKET_LOSS_PERC_REQUEST, Int32(max(0, min(100, expectedLoss))))
   }
+  /// Off: frames do not depend on those before them, at some cost in quality.
+  public mutating func setPrediction(_ enabled: Bool) { set(OPUS_SET_PREDICTION_DISABLED_REQUEST, enabled ? 0 : 1) }
   public mutating func setConstantBitRate(_ constant: Bool) { set(OPUS_SET_VBR_REQUEST, constant ? 0 : 1) }
 
   /// No wider audio than the receiver plays (`maxplaybackrate`, RFC 7587 §6.1), in Hz.

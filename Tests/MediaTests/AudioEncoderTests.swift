@@ -97,4 +97,56 @@ struct AudioEncoderTests {
     line.encoder.pause()
     #expect(Self.take(&line.encoder) == nil)
   }
+
+  /// Frames of one encoder, then of another one that has lain idle since its first `earlier` frames.
+  /// - Returns: root mean square of the frames around the switch.
+  private static func levels(beginsAnew: Bool, bitRate: Int32, earlier: Int, _ sound: [Int16]) throws -> [Int] {
+    var format = AudioFormat(codec: .opus, payloadType: 111)
+    format.opus.bitRate = bitRate
+    var before = AudioEncoder(format: format)
+    var after = AudioEncoder(format: format)
+    var decoder = try OpusDecoder()
+    var samples = [Int16](repeating: 0, count: 5_760)
+    var levels: [Int] = []
+    for index in 0..<60 {
+      let frame = sound.span.extracting(index * 960..<(index + 1) * 960)
+      if index == 50, beginsAnew { after.beginAnew() }
+      var bytes: [UInt8]?
+      if index < 50 {
+        before.feed(frame)
+        bytes = take(&before)?.bytes
+      }
+      if index < earlier || index >= 50 {
+        after.feed(frame)
+        let taken = take(&after)?.bytes
+        if index >= 50 { bytes = taken }
+      }
+      guard let bytes else { continue }
+      var output = samples.mutableSpan
+      let count = try decoder.decode(bytes.span.bytes, into: &output)
+      guard index >= 45 else { continue }
+      levels.append(Int((samples[..<count].reduce(0.0) { $0 + Double($1) * Double($1) } / Double(count)).squareRoot()))
+    }
+    return levels
+  }
+
+  @Test(
+    "a packet that begins anew is right for a decoder that heard another encoder before",
+    arguments: [Int32(16_000), 24_000, 32_000, 64_000])
+  func beginAnew(bitRate: Int32) throws {
+    var random = RandomSource(seed: UInt64(3))
+    let voice = AudioSignals.voice(count: 60 * 960)
+    let sound = voice.map { Int16(truncatingIfNeeded: Int(random.nextWord() & 0x7ff) - 1_024) + $0 / 2 }
+    // An encoder that has heard all of it, for comparison.
+    let right = try Self.levels(beginsAnew: false, bitRate: bitRate, earlier: 50, sound)
+    for earlier in [0, 10] {
+      let built = try Self.levels(beginsAnew: false, bitRate: bitRate, earlier: earlier, sound)
+      let anew = try Self.levels(beginsAnew: true, bitRate: bitRate, earlier: earlier, sound)
+
+      #expect(anew.count == right.count)
+      for (level, wanted) in zip(anew, right).dropFirst(5) {
+        #expect(level * 4 < wanted * 5 && level * 5 > wanted * 3, "\(anew) instead of \(right), without \(built)")
+      }
+    }
+  }
 }

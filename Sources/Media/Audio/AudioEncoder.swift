@@ -38,6 +38,7 @@ public struct AudioEncoder: ~Copyable {
   private var waiting: [Int16]
   private var waitingCount = 0
   private var takenCount = 0
+  private var beginsAnew = false
 
   /// - Parameter packetMilliseconds: 10, 20, 40 or 60; anything else becomes 20.
   public init(
@@ -164,6 +165,10 @@ public struct AudioEncoder: ~Copyable {
     switch format.codec {
     case .opus:
       guard payload.byteCount >= 3 else { return nil }
+      guard beginsAnew else { return try? opus?.encode(samples, into: &payload) }
+      beginsAnew = false
+      opus?.setPrediction(false)
+      defer { opus?.setPrediction(true) }
       return try? opus?.encode(samples, into: &payload)
     case .g722:
       guard payload.byteCount >= samples.count / 2 else { return nil }
@@ -175,6 +180,10 @@ public struct AudioEncoder: ~Copyable {
       return samples.count
     }
   }
+
+  /// The next Opus packet does not predict from those before, so that a decoder with another past is right from there on.
+  /// The other formats have no such packets: G.711 needs none, G.722's states meet within a few frames of the same sound.
+  public mutating func beginAnew() { beginsAnew = true }
 
   /// The mix is silent: drops what waits for a whole packet. The next frame fed starts a packet.
   public mutating func pause() {

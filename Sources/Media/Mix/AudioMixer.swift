@@ -78,7 +78,9 @@ extension MediaWorker {
     }
     for index in 0..<before.count { legs[before[index]].talker = -1 }
     for index in 0..<choice.count { legs[choice[index]].talker = index }
-    for index in 0..<before.count where legs[before[index]].talker < 0 { releaseEncoder(of: before[index]) }
+    for index in 0..<before.count where legs[before[index]].talker < 0 {
+      returnEncoder(of: before[index], in: meeting)
+    }
     meetings[meeting].choice = choice
   }
 
@@ -194,6 +196,25 @@ extension MediaWorker {
       legs[slot].limiter = meetings[meeting].limiter
       return
     }
+  }
+
+  /// A talker has stopped: from now on its peer hears the group's encoder, of which it has not had the last packets.
+  ///
+  /// Where nobody has listened to that one, it continues from the talker's own. Where others do, its next packet does not
+  /// build on those before: a decoder with another past may play the difference at full scale.
+  private mutating func returnEncoder(of slot: Int, in meeting: Int) {
+    let own = legs[slot].encoder
+    guard own >= 0 else { return }
+    let format = legs[slot].format
+    let shared = meetings[meeting].formats[format].shared
+    if meetings[meeting].formats[format].listeners == 0 {
+      encoders.withPair(shared, own) { $0.resume($1) }
+      // A second one that returns in the same tick is one more listener.
+      meetings[meeting].formats[format].listeners = 1
+    } else {
+      encoders[shared].beginAnew()
+    }
+    releaseEncoder(of: slot)
   }
 
   mutating func releaseEncoder(of slot: Int) {

@@ -43,6 +43,7 @@ struct EncodeGroup: ~Copyable {
     packetCount = 0
     if isPaused {
       isPaused = false
+      encoder.beginAnew()  // comfort packets have changed what the decoders remember
       let ticks = Int64(max(1, encoder.packetMilliseconds / 20))
       for _ in 0..<Int(tick.quotientAndRemainder(dividingBy: ticks).remainder) {
         encoder.feed(silence)
@@ -87,6 +88,19 @@ struct EncodeGroup: ~Copyable {
       isPaused = true
     }
   }
+
+  /// Becomes the group of a leg that has listened to its own, from that one's state.
+  mutating func resume(_ own: borrowing EncodeGroup) {
+    packetCount = 0
+    isPaused = own.isPaused
+    if !encoder.adopt(own.encoder) {
+      encoder.pause()
+      isPaused = true
+    }
+  }
+
+  /// Somebody joins who has not had the last packets.
+  mutating func beginAnew() { encoder.beginAnew() }
 
   /// - Parameter index: less than `packetCount`.
   func packet(_ index: Int) -> EncodedAudio { packets[index] }
