@@ -103,13 +103,12 @@ struct TransactionTable: Sendable {
   func server(_ key: ServerTransactionKey) -> Int? { servers[key] }
   func client(_ key: ClientTransactionKey) -> Int? { clients[key] }
 
-  /// Those that send over a flow, in slot order so that outputs are repeatable. A transaction that names no
-  /// connection uses whichever there is to its remote.
+  /// Those that send over a flow, in slot order so that outputs are repeatable. The shell reports a connection that fails
+  /// under every flow that it was used as; one that names no connection may have moved to another connection since.
   func indices(using flow: SIPFlow) -> [Int] {
     slots.indices.filter { slot in
       guard let used = slots[slot]?.flow else { return false }
-      return used.transport == flow.transport && used.remote == flow.remote
-        && (used.connection == flow.connection || used.connection == 0)
+      return used.transport == flow.transport && used.remote == flow.remote && used.connection == flow.connection
     }
   }
 

@@ -131,6 +131,7 @@ public struct UserAgent: Sendable {
     guard let use = clients[id] else { return }
     // 100 belongs to the hop. INVITE gives every provisional and every 2xx on, other requests their one final response.
     guard message.status > 100 else { return }
+    keep(flow, use.purpose)
     switch use.purpose {
     case .invite(let call): handleInviteResponse(call, id, message, flow, now, &outputs)
     case .offer(let call): handleOfferResponse(call, id, message, flow, now, &outputs)
@@ -179,6 +180,20 @@ public struct UserAgent: Sendable {
       outputs.append(.event(.failed(request, nil, failure == .transport ? .transport : .timeout)))
     case .subscribe(let subscription): handleSubscribeFailure(subscription, failure, now, &outputs)
     case .notify(let subscription): handleNotifyFailure(subscription, status: status, now, &outputs)
+    }
+  }
+
+  /// The connection over which the peer answers is the one for what follows in the dialog.
+  private mutating func keep(_ flow: SIPFlow, _ purpose: ClientUse.Purpose) {
+    guard flow.transport.isReliable else { return }
+    switch purpose {
+    case .offer(let call), .bye(let call), .inCall(let call, _):
+      if calls[call]?.dialog?.flow.transport == flow.transport { calls[call]?.dialog?.flow = flow }
+    case .subscribe(let subscription), .notify(let subscription):
+      if subscriptions[subscription]?.dialog?.flow.transport == flow.transport {
+        subscriptions[subscription]?.dialog?.flow = flow
+      }
+    case .invite, .request, .unattended: break
     }
   }
 
