@@ -317,7 +317,9 @@ final class EdgeLoop {
     let peer = Peer(transport: connection.flow.transport, remote: connection.flow.remote)
     if byPeer[peer] == connection.number { byPeer[peer] = nil }
     connection.channel?.close(promise: nil)
-    for flow in connection.knownFlows { reportFailure(of: flow) }
+    // Flows without a number first: what the core sends again when it hears of the connection's own flow goes out under
+    // such a flow, over a new connection, and must not be taken for lost.
+    for flow in connection.knownFlows.sorted(by: { $0.connection < $1.connection }) { reportFailure(of: flow) }
   }
 
   private func sweep() {
