@@ -88,6 +88,8 @@ struct SimulatedStreams {
     connection.ends[end].isClosed = true
     connection.waiting = []
     connections[number] = connection.ends.allSatisfy(\.isClosed) ? nil : connection
-    return connection.ends[end].knownFlows
+    // What is sent again goes over a new connection, under flows without a number: those are reported before, not after.
+    return connection.ends[end].knownFlows.filter { $0.connection == 0 }
+      + connection.ends[end].knownFlows.filter { $0.connection != 0 }
   }
 }

@@ -10,6 +10,9 @@ extension SimulatedSystem {
   /// hold on a talker who has stopped.
   static let hearingDelay = Interval.milliseconds(1_500)
 
+  /// Three talkers together stay below this (root mean square, full scale 1); a decoder led astray does not.
+  static let loudest: Float = 0.6
+
   // MARK: Workers
 
   func planTurn(_ worker: SimulatedWorker, at instant: Instant? = nil) {
@@ -148,6 +151,9 @@ extension SimulatedSystem {
     }
     if certain & meeting != 0 {
       violate("phone \(phone.number) hears \(names(certain & meeting)), who do not talk")
+    }
+    if network.options.isFaithful, window.level > Self.loudest {
+      violate("phone \(phone.number) hears noise of level \(window.level)")
     }
     guard isStable else { return }
     if network.options.isFaithful, expected & ~window.pilots != 0, now > unsettledUntil || isCalm {
