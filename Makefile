@@ -42,8 +42,14 @@ system-test: run-packages test-packages
 	$(SWIFT) build $(RELEASE) --build-tests
 	$(SWIFT) test $(RELEASE) --skip-build --filter SystemTests --no-parallel
 
+# First all are built and their saved inputs replayed; then two run at a time.
 fuzz: run-packages
-	Tests/Fuzzing/run $(FUZZ_SECONDS)
+	Tests/Fuzzing/run 0
+	@status=0; \
+	Tests/Fuzzing/run $(FUZZ_SECONDS) rtp rtcp srtp & first=$$!; \
+	Tests/Fuzzing/run $(FUZZ_SECONDS) sip sdp xml || status=1; \
+	wait $$first || status=1; \
+	exit $$status
 
 bench: build bench-packages
 	Benchmarks/run
