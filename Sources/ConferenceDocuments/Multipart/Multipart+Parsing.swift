@@ -114,7 +114,8 @@ extension Multipart.Part {
       guard headerBytes <= MultipartLimits.headerBytesPerPart, lines.count < MultipartLimits.headersPerPart else {
         throw .tooComplex
       }
-      let text = String(decoding: line, as: UTF8.self)
+      guard line.allSatisfy({ ($0 >= 32 && $0 != 127) || $0 == 9 }), let text = String(validating: line, as: UTF8.self)
+      else { throw .malformed }
       if let first = line.first, first == 32 || first == 9, let last = lines.indices.last {
         lines[last] += text
       } else {
