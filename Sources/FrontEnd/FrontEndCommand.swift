@@ -19,6 +19,10 @@ struct FrontEndCommand: ParsableCommand {
   var file: String?
 
   func run() throws {
+    if let complaint = ProcessorCheck.complaint() {
+      Self.complain(complaint)
+      throw ExitCode(SystemExit.configuration)
+    }
     LoggingSystem.bootstrap(StreamLogHandler.standardError)
     let log = Logger(label: "parley.front-end")
     let settings = try load()

@@ -50,7 +50,7 @@ struct MediaHostCommand: ParsableCommand {
   var logLevel: Logger.Level?
 
   func run() throws {
-    try Self.checkProcessor()
+    if let complaint = ProcessorCheck.complaint() { throw Failure(complaint).exit }
     let settings = try load()
     let level = logLevel ?? .info
     LoggingSystem.bootstrap { label in
@@ -155,15 +155,6 @@ struct MediaHostCommand: ParsableCommand {
       (handler as? MediaHostRuntime)?.shutDown(now: now) { finished.signal() }
     }
     if finished.wait(timeout: .now() + .seconds(5)) == .timedOut { log.warning("some calls did not end in time") }
-  }
-
-  private static func checkProcessor() throws {
-    let missing = ProcessorCheck.missingFeatures()
-    if missing.isEmpty { return }
-    throw Failure(
-      "this processor lacks \(missing.joined(separator: ", ")), which x86-64-v3 has and this build needs; "
-        + "run it on a processor with AVX2 or build without -march=x86-64-v3"
-    ).exit
   }
 
   // MARK: Values of options

@@ -81,3 +81,17 @@ struct DeploymentConfigurationTests {
     } throws: { ($0 as? ConfigurationError)?.complaints.count == 3 }
   }
 }
+
+@Suite("Processor check")
+struct ProcessorCheckTests {
+  private let modern = "flags\t\t: fpu avx avx2 bmi1 bmi2 f16c fma abm movbe xsave\n"
+
+  @Test("a processor with all of x86-64-v3 is accepted, one without AVX2 is named what it lacks")
+  func features() {
+    #expect(ProcessorCheck.complaint(about: "processor : 0\n" + modern) == nil)
+    #expect(
+      ProcessorCheck.complaint(about: "flags : fpu avx xsave abm bmi1 bmi2 f16c movbe fma")?.contains("lacks avx2,")
+        == true)
+    #expect(ProcessorCheck.complaint(about: "no flags here") == nil)
+  }
+}
