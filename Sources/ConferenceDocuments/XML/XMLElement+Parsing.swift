@@ -1,6 +1,6 @@
 //  XMLElement+Parsing.swift: XML to a tree, by libxml2's streaming reader, bounded.
 
-import CXML
+internal import CXML
 
 extension XMLElement {
   /// Reads one document.
