@@ -10,14 +10,16 @@ import Testing
 enum Scenes {
   #if DEBUG
     static let codecs: [AudioEncoding] = [.pcmu, .pcma]
-    static let seedsOfThisBuild: ClosedRange<UInt64> = 1...2
+    static let seedsOfThisBuild: ClosedRange<UInt64> = 1...8
     static let phones = 4
+    static let voiceSeconds = 1
   #else
     static let codecs: [AudioEncoding] = [.opus, .g722, .pcmu, .pcma]
     static let seedsOfThisBuild: ClosedRange<UInt64> = 1...30
     static let phones = 10
+    static let voiceSeconds = 2
   #endif
-  static let voices = SimulatedVoices(phones: phones, codecs: codecs)
+  static let voices = SimulatedVoices(phones: phones, codecs: codecs, seconds: voiceSeconds)
 
   /// `PARLEY_SIMULATION_SEED`: one number instead of all, to see a failure again.
   static let replayedSeed: UInt64? = {
@@ -91,11 +93,12 @@ struct SimulationTests {
 
   @Test("runs are not empty: phones meet, talk, are heard and leave")
   func substance() {
-    let reports = (1...(Scenes.seedsOfThisBuild.upperBound / 2)).map { Scenes.run($0, isFaithful: true) }
+    let reports = Scenes.seedsOfThisBuild.prefix(15).map { Scenes.run($0, isFaithful: true) }
 
-    #expect(reports.allSatisfy { $0.callsConnected >= 2 })
-    #expect(reports.reduce(0) { $0 + $1.windowsJudged } > 20 * reports.count)
+    #expect(reports.allSatisfy { $0.callsConnected > 0 })
+    #expect(reports.reduce(0) { $0 + $1.callsConnected } > 2 * reports.count)
     #expect(reports.reduce(0) { $0 + $1.callsEnded } > 0)
+    #expect(reports.reduce(0) { $0 + $1.windowsJudged } > 10 * reports.count)
     #expect(reports.contains { $0.windowsInCalm > 0 })
   }
 

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Voices and ears")
 struct VoiceTests {
-  private static let speech = SyntheticSpeech.samples(seconds: 1, seed: 5)
+  private static let speech = VoiceClip.lowPassed(SyntheticSpeech.samples(seconds: 1, seed: 5))
 
   /// What an ear finds in a clip played for `seconds`.
   private func listen(
@@ -32,7 +32,7 @@ struct VoiceTests {
   func pilots(codec: AudioCodec) {
     for pilot in [0, 6, PilotTone.count - 1] {
       let clip = VoiceClip(
-        samples: Self.speech, pilot: pilot, format: AudioFormat(codec: codec, payloadType: 0))
+        samples: Self.speech, pilot: pilot, isLowPassed: true, format: AudioFormat(codec: codec, payloadType: 0))
       let windows = listen(clip, frames: 100).windows
 
       #expect(windows.count == 10)
@@ -52,7 +52,7 @@ struct VoiceTests {
   @Test("speech without a pilot holds none", arguments: AudioCodec.allCases)
   func speechAlone(codec: AudioCodec) {
     let clip = VoiceClip(
-      samples: VoiceClip.lowPassed(Self.speech), pilot: nil, format: AudioFormat(codec: codec, payloadType: 0))
+      samples: Self.speech, pilot: nil, format: AudioFormat(codec: codec, payloadType: 0))
 
     #expect(listen(clip, frames: 50).windows.allSatisfy { $0 == 0 })
   }
@@ -60,7 +60,7 @@ struct VoiceTests {
   @Test("a mark is found where it begins, once a second", arguments: AudioCodec.allCases)
   func marks(codec: AudioCodec) {
     let clip = VoiceClip(
-      samples: Self.speech, pilot: 2, marks: [25], format: AudioFormat(codec: codec, payloadType: 0))
+      samples: Self.speech, pilot: 2, isLowPassed: true, marks: [25], format: AudioFormat(codec: codec, payloadType: 0))
     let marks = listen(clip, frames: 150).marks
 
     #expect(marks.count == 3, "\(codec): \(marks)")
@@ -72,7 +72,8 @@ struct VoiceTests {
 
   @Test("a window with a gap is not judged")
   func gap() {
-    let clip = VoiceClip(samples: Self.speech, pilot: 1, format: AudioFormat(codec: .pcmu, payloadType: 0))
+    let clip = VoiceClip(
+      samples: Self.speech, pilot: 1, isLowPassed: true, format: AudioFormat(codec: .pcmu, payloadType: 0))
 
     #expect(listen(clip, frames: 30, dropping: [15]).windows.count == 2)
     #expect(listen(clip, frames: 30, dropping: [5, 12, 19, 26]).windows.isEmpty)
@@ -80,7 +81,8 @@ struct VoiceTests {
 
   @Test("levels follow the voice: speech is loud, silence is 127")
   func levels() {
-    let speech = VoiceClip(samples: Self.speech, pilot: 0, format: AudioFormat(codec: .pcmu, payloadType: 0))
+    let speech = VoiceClip(
+      samples: Self.speech, pilot: 0, isLowPassed: true, format: AudioFormat(codec: .pcmu, payloadType: 0))
     let silence = VoiceClip(
       samples: [Float](repeating: 0, count: 9_600), pilot: nil, format: AudioFormat(codec: .pcmu, payloadType: 0))
 

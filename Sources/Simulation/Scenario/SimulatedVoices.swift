@@ -15,8 +15,10 @@ public struct SimulatedVoices: Sendable {
   private var voices: [Key: VoiceClip] = [:]
   private var quiets: [AudioEncoding: VoiceClip] = [:]
 
-  /// - Parameter phones: at most `PilotTone.count`: each has a pilot of its own.
-  public init(phones: Int, codecs: [AudioEncoding]) {
+  /// - Parameters:
+  ///   - phones: at most `PilotTone.count`: each has a pilot of its own.
+  ///   - seconds: after which a voice repeats itself.
+  public init(phones: Int, codecs: [AudioEncoding], seconds: Int = 2) {
     precondition(phones <= PilotTone.count)
     var random = RandomSource(seed: 1)
     let hiss = (0..<48_000).map { _ in (Float(random.nextWord() & 0xffff) / 32_768 - 1) * 0.0005 }
@@ -26,7 +28,7 @@ public struct SimulatedVoices: Sendable {
     }
     for phone in 0..<phones {
       // Whole seconds, so that the pilot goes on without a break when the clip begins anew.
-      var speech = VoiceClip.lowPassed(SyntheticSpeech.samples(seconds: 2, seed: UInt64(phone + 1)))
+      var speech = VoiceClip.lowPassed(SyntheticSpeech.samples(seconds: Double(seconds), seed: UInt64(phone + 1)))
       for index in 0..<Self.fade {
         speech[index] *= Float(index) / Float(Self.fade)
         speech[speech.count - 1 - index] *= Float(index) / Float(Self.fade)
