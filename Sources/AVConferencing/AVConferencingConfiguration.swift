@@ -30,7 +30,7 @@ public struct AVConferencingConfiguration: Sendable {
   /// Transport named in our Contacts.
   public var transport: SIPTransport = .tcp
 
-  /// The Conferencing Server Factory's URI (PROTOCOLS P1).
+  /// The Conferencing Server Factory's URI (control protocol P1).
   public var factory = "sip:mcufactory@127.0.0.1"
   /// The front ends to register with, at most `Limits.frontEnds`; none: the host is driven by whoever calls it.
   public var frontEnds: [SIPFlow] = []
@@ -38,7 +38,7 @@ public struct AVConferencingConfiguration: Sendable {
   /// Pause after a failed registration; doubles up to `registrationRetryMaximum`.
   public var registrationRetry = Interval.milliseconds(250)
   public var registrationRetryMaximum = Interval.seconds(5)
-  /// Seconds that one load document holds (PROTOCOLS P2).
+  /// Seconds that one load document holds (control protocol P2).
   public var loadExpires = 15
   public var loadPeriod = Interval.seconds(5)
 

@@ -1,4 +1,4 @@
-//  AVConferencingError.swift: every refusal of the control core, and its one mapping to SIP and C3P (PROTOCOLS §2.7).
+//  AVConferencingError.swift: every refusal of the control core, and its one mapping to SIP and C3P (control protocol).
 
 import Primitives
 
@@ -74,7 +74,7 @@ public enum AVConferencingError: Error, Hashable, Sendable {
     }
   }
 
-  /// `reason` of the C3P response (PROTOCOLS §1.4); `nil` where there is no C3P to answer with.
+  /// `reason` of the C3P response; `nil` where there is no C3P to answer with.
   public var c3pReason: String? {
     switch self {
     case .badBody, .unsupportedMediaType, .unknownInfoPackage, .badEvent: nil

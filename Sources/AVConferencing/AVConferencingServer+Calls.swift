@@ -1,4 +1,4 @@
-//  AVConferencingServer+Calls.swift: INVITEs, new and again: which are control dialogs, which are legs (PROTOCOLS P4, P7).
+//  AVConferencingServer+Calls.swift: INVITEs, new and again: which are control dialogs, which are legs (control protocol P4, P7).
 
 import ConferenceDocuments
 import Media

@@ -1,4 +1,4 @@
-//  AVConferencingServer+Commands.swift: INFO in control dialogs, both styles, each command done once (PROTOCOLS P5).
+//  AVConferencingServer+Commands.swift: INFO in control dialogs, both styles, each command done once (control protocol P5).
 
 import ConferenceDocuments
 import Media

@@ -1,4 +1,4 @@
-//  AVConferencingServer+Legs.swift: participants' calls: negotiated, opened on a worker, changed, ended (PROTOCOLS P7).
+//  AVConferencingServer+Legs.swift: participants' calls: negotiated, opened on a worker, changed, ended (control protocol P7).
 
 import ConferenceDocuments
 import Media

@@ -1,4 +1,4 @@
-//  AVConferencingServer+Registration.swift: REGISTER and PUBLISH, one lease per front end (PROTOCOLS P1, P2).
+//  AVConferencingServer+Registration.swift: REGISTER and PUBLISH, one lease per front end (control protocol P1, P2).
 
 import ConferenceDocuments
 import Media

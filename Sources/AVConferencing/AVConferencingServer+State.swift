@@ -1,4 +1,4 @@
-//  AVConferencingServer+State.swift: the conference event package: who is here, muted, heard (PROTOCOLS P6, RFC 4575).
+//  AVConferencingServer+State.swift: the conference event package: who is here, muted, heard (control protocol P6, RFC 4575).
 
 import ConferenceDocuments
 import Media

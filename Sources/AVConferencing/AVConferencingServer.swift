@@ -1,4 +1,4 @@
-//  AVConferencingServer.swift: the control core of a media host: SIP and C3P in, media commands out (PROTOCOLS §2.7).
+//  AVConferencingServer.swift: the control core of a media host: SIP and C3P in, media commands out (control protocol).
 
 import ConferenceDocuments
 import Media

@@ -1,4 +1,4 @@
-//  CommandMemory.swift: answers to recent commands, so that a repeated one is answered, not done twice (PROTOCOLS P5).
+//  CommandMemory.swift: answers to recent commands, so that a repeated one is answered, not done twice (control protocol P5).
 
 import Primitives
 import SIP

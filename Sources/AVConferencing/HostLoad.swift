@@ -1,4 +1,4 @@
-//  HostLoad.swift: the host's load out of its workers' reports: what is free, and whether it takes more (PROTOCOLS P2).
+//  HostLoad.swift: the host's load out of its workers' reports: what is free, and whether it takes more (control protocol P2).
 
 import Media
 import Primitives

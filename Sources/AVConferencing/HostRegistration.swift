@@ -1,4 +1,4 @@
-//  HostRegistration.swift: a media host's registration and load lease with one front end (PROTOCOLS P1, P2; RFC 3903).
+//  HostRegistration.swift: a media host's registration and load lease with one front end (control protocol P1, P2; RFC 3903).
 
 import Primitives
 

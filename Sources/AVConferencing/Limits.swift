@@ -17,7 +17,7 @@ public enum Limits {
   public static let subscriptionsPerConference = 4
   /// Bytes of a body that a peer may send: SDP, C3P, or both in one multipart.
   public static let bodyBytes = 65_536
-  /// Answers remembered for repeated commands, over all dialogs (PROTOCOLS P5).
+  /// Answers remembered for repeated commands, over all dialogs (control protocol P5).
   public static let rememberedCommands = 4_096
   /// How long an answer is remembered.
   public static let commandMemory = Interval.seconds(32)
@@ -35,7 +35,7 @@ public enum Limits {
   public static let legClosing = Interval.seconds(5)
   /// Changes of state within this time share a document.
   public static let notificationGap = Interval.milliseconds(50)
-  /// Active talkers are told at most once in this time (PROTOCOLS P6).
+  /// Active talkers are told at most once in this time (control protocol P6).
   public static let talkerGap = Interval.seconds(1)
   /// Bytes of one conference document as estimated beforehand: well under the 64 KiB that a SIP message may have.
   public static let documentBytes = 45_000

@@ -1,4 +1,4 @@
-//  Meeting.swift: one conference on this host: its control dialog, its legs, its watchers (PROTOCOLS P4, P6).
+//  Meeting.swift: one conference on this host: its control dialog, its legs, its watchers (control protocol P4, P6).
 
 import ConferenceDocuments
 import Media

@@ -1,4 +1,4 @@
-//  ParticipantLeg.swift: one participant's call on this host, from its INVITE to the worker's farewell (PROTOCOLS P7).
+//  ParticipantLeg.swift: one participant's call on this host, from its INVITE to the worker's farewell (control protocol P7).
 
 import ConferenceDocuments
 import Media

@@ -1,4 +1,4 @@
-//  SignallingBody.swift: SDP and C3P out of one message, and back into one body (PROTOCOLS P4, P7).
+//  SignallingBody.swift: SDP and C3P out of one message, and back into one body (control protocol P4, P7).
 
 import ConferenceDocuments
 import SDP

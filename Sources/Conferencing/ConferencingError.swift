@@ -1,6 +1,6 @@
 //  ConferencingError.swift: everything that can go wrong in conferencing, and the one place where it becomes an answer.
 
-/// Why a request was not granted. `answer` is the only mapping to SIP and C3P (PROTOCOLS §2.7 "Mapping of failures").
+/// Why a request was not granted. `answer` is the only mapping to SIP and C3P (control protocol, failures).
 public enum ConferencingError: Error, Hashable, Sendable {
   /// No meeting has this name here, or the domain is not ours.
   case conferenceDoesNotExist
@@ -48,7 +48,7 @@ public enum ConferencingError: Error, Hashable, Sendable {
   case methodNotAllowed
   case notBuilt
 
-  /// What a media host's refusal means to the joiner (PROTOCOLS P7).
+  /// What a media host's refusal means to the joiner (control protocol P7).
   ///
   /// - Parameters:
   ///   - warning: the Warning header of the refusal.
@@ -72,9 +72,9 @@ public enum ConferencingError: Error, Hashable, Sendable {
     /// `nil`: the status's usual phrase.
     public var phrase: String?
     public var headers: [(name: String, value: String)] = []
-    /// `reason` of a C3P response (PROTOCOLS §1.4).
+    /// `reason` of a C3P response.
     public var c3pReason = "otherFailure"
-    /// The code of `ms-diagnostics`, where PROTOCOLS names one.
+    /// The code of `ms-diagnostics`, where the control protocol names one.
     public var diagnostics: Int?
 
     public static func == (left: Answer, right: Answer) -> Bool {

@@ -30,7 +30,7 @@ public enum Limits {
   /// Outputs of the user agent that are performed in one turn; what is left over is performed in the next, at once.
   public static let eventsPerInput = 20_000
 
-  /// A media host promised to a joiner keeps the promise this long (PROTOCOLS P3: a lease of 30 s).
+  /// A media host promised to a joiner keeps the promise this long (control protocol P3: a lease of 30 s).
   public static let leaseDuration = Interval.seconds(30)
   /// Shortest and longest time a media host's registration is granted for.
   public static let registrationMinimumSeconds = 10
@@ -38,7 +38,7 @@ public enum Limits {
   /// Shortest and longest life of one load report: it is published every 5 s, and three missing reports are a failure.
   public static let loadMinimumSeconds = 3
   public static let loadMaximumSeconds = 15
-  /// How long a media host whose connection broke has to answer an OPTIONS (PROTOCOLS P2).
+  /// How long a media host whose connection broke has to answer an OPTIONS (control protocol P2).
   public static let probeTimeout = Interval.milliseconds(500)
   /// Shortest, default and longest time a subscription is granted for (RFC 4575 §3.4: 3600 s by default).
   public static let subscriptionMinimumSeconds = 60

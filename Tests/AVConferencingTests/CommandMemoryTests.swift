@@ -5,7 +5,7 @@ import Primitives
 import SIP
 import Testing
 
-@Suite("Memory of commands (PROTOCOLS P5)")
+@Suite("Memory of commands (control protocol P5)")
 struct CommandMemoryTests {
   func key(_ dialog: UInt64, _ request: UInt64) -> CommandMemory.Key {
     CommandMemory.Key(dialog: CallHandle(number: dialog), requestID: request)

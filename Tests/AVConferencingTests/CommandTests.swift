@@ -1,4 +1,4 @@
-//  CommandTests.swift: INFO in both styles, every command, every error, each done once (PROTOCOLS P5).
+//  CommandTests.swift: INFO in both styles, every command, every error, each done once (control protocol P5).
 
 import AVConferencing
 import ConferenceDocuments
@@ -7,7 +7,7 @@ import Primitives
 import SIP
 import Testing
 
-@Suite("Commands (PROTOCOLS P5)")
+@Suite("Commands (control protocol P5)")
 struct CommandTests {
   struct Meeting {
     var bench: HostBench

@@ -1,4 +1,4 @@
-//  ControlDialogTests.swift: meetings opened and ended by the Focus, and commands in between (PROTOCOLS P4, P5).
+//  ControlDialogTests.swift: meetings opened and ended by the Focus, and commands in between (control protocol P4, P5).
 
 import AVConferencing
 import ConferenceDocuments
@@ -8,7 +8,7 @@ import SDP
 import SIP
 import Testing
 
-@Suite("Control dialogs (PROTOCOLS P4)")
+@Suite("Control dialogs (control protocol P4)")
 struct ControlDialogTests {
   @Test("addConference opens a meeting on a worker and is answered with SDP without streams and a Contact of its own")
   func open() throws {

@@ -1,4 +1,4 @@
-//  HostLifeTests.swift: a host's registration, load and end, as the front end sees them (PROTOCOLS P1, P2).
+//  HostLifeTests.swift: a host's registration, load and end, as the front end sees them (control protocol P1, P2).
 
 import AVConferencing
 import ConferenceDocuments
@@ -7,7 +7,7 @@ import Primitives
 import SIP
 import Testing
 
-@Suite("Life of a media host (PROTOCOLS P1, P2)")
+@Suite("Life of a media host (control protocol P1, P2)")
 struct HostLifeTests {
   @Test("registers with instance, flow and type, then publishes its load every 5 s")
   func registers() throws {

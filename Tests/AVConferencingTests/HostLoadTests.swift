@@ -5,7 +5,7 @@ import Media
 import Primitives
 import Testing
 
-@Suite("Load of the host (PROTOCOLS P2)")
+@Suite("Load of the host (control protocol P2)")
 struct HostLoadTests {
   func report(_ busy: Double, late: UInt64 = 0, packets: UInt64 = 0) -> WorkerReport {
     var report = WorkerReport()

@@ -4,7 +4,7 @@ import AVConferencing
 import Primitives
 import Testing
 
-@Suite("Registration of a media host (PROTOCOLS P1, P2)")
+@Suite("Registration of a media host (control protocol P1, P2)")
 struct HostRegistrationTests {
   struct Bench {
     var registration = HostRegistration(settings: HostRegistration.Settings())

@@ -1,4 +1,4 @@
-//  ParticipantLegTests.swift: legs from INVITE to BYE, with every way a worker or a peer fails (PROTOCOLS P7).
+//  ParticipantLegTests.swift: legs from INVITE to BYE, with every way a worker or a peer fails (control protocol P7).
 
 import AVConferencing
 import ConferenceDocuments
@@ -9,7 +9,7 @@ import SDP
 import SIP
 import Testing
 
-@Suite("Participant legs (PROTOCOLS P7)")
+@Suite("Participant legs (control protocol P7)")
 struct ParticipantLegTests {
   @Test("INVITE with SDP and addUser: 200 with the answer and the addUser response", arguments: SRTPSuite.allCases)
   func join(suite: SRTPSuite) throws {

@@ -1,4 +1,4 @@
-//  StateTests.swift: what a Focus is told of a meeting, when, and numbered how (PROTOCOLS P6, RFC 4575).
+//  StateTests.swift: what a Focus is told of a meeting, when, and numbered how (control protocol P6, RFC 4575).
 
 import AVConferencing
 import ConferenceDocuments
@@ -7,7 +7,7 @@ import Primitives
 import SIP
 import Testing
 
-@Suite("Conference state (PROTOCOLS P6, RFC 4575)")
+@Suite("Conference state (control protocol P6, RFC 4575)")
 struct StateTests {
   func endpoint(_ document: ConferenceInfo, _ user: String) -> ConferenceInfo.Endpoint? {
     document.users?.users.first { $0.entity == user }?.endpoints.first

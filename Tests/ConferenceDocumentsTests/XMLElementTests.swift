@@ -1,4 +1,4 @@
-//  XMLElementTests.swift: XML in and out, and what must never get in (SECURITY 17).
+//  XMLElementTests.swift: XML in and out, and what must never get in.
 
 import ConferenceDocuments
 import Primitives

@@ -61,7 +61,7 @@ struct ConferenceNameTests {
   func system() throws { #expect(try destination("sip:example.org") == .system) }
 }
 
-@Suite("Errors as answers (PROTOCOLS §2.7)")
+@Suite("Errors as answers (control protocol)")
 struct ConferencingErrorTests {
   @Test(
     "the table of failures",

@@ -5,7 +5,7 @@ import Primitives
 import SIP
 import Testing
 
-@Suite("Conferencing core: joining and leaving (PROTOCOLS §5.2)")
+@Suite("Conferencing core: joining and leaving")
 struct CoreJoinTests {
   @Test("a phone joins, is in the roster, leaves; the conference ends after its grace period and leaves nothing")
   func joinAndLeave() throws {
@@ -273,7 +273,7 @@ struct CoreJoinTests {
   }
 }
 
-@Suite("Conferencing core: refusals and lost hosts (PROTOCOLS §2.7)")
+@Suite("Conferencing core: refusals and lost hosts (control protocol)")
 struct CoreFailureTests {
   @Test(
     "the host's refusal reaches the phone as the table has it",

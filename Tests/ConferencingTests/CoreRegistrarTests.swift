@@ -1,4 +1,4 @@
-//  CoreRegistrarTests.swift: media hosts register and report through the core (PROTOCOLS P1, P2; RFC 3903).
+//  CoreRegistrarTests.swift: media hosts register and report through the core (control protocol P1, P2; RFC 3903).
 import ConferenceDocuments
 import Conferencing
 import Primitives

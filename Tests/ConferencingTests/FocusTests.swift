@@ -52,7 +52,7 @@ private struct Scene {
   }
 }
 
-@Suite("Focus (RFC 4353 §4, PROTOCOLS §1.7)")
+@Suite("Focus (RFC 4353 §4)")
 struct FocusTests {
   @Test("the first caller makes it look for a server, and waits")
   func activation() {

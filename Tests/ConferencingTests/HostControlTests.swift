@@ -69,7 +69,7 @@ private func document(_ state: ConferenceInfo.ElementState, _ version: UInt32) -
   return document
 }
 
-@Suite("Control dialog (PROTOCOLS P4–P6)")
+@Suite("Control dialog (control protocol P4–P6)")
 struct HostControlTests {
   @Test("INVITE, 200 with success, SUBSCRIBE, ready; then BYE")
   func life() {

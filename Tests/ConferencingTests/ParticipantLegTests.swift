@@ -30,7 +30,7 @@ private struct Scene {
   }
 }
 
-@Suite("Participant leg (PROTOCOLS P7)")
+@Suite("Participant leg (control protocol P7)")
 struct ParticipantLegTests {
   @Test("offer to the host, answer to the phone, once the Focus admits")
   func join() {

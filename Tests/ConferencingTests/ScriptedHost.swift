@@ -1,4 +1,4 @@
-//  ScriptedHost.swift: the control side of a media host without media, which does as its script says (PROTOCOLS P1–P7).
+//  ScriptedHost.swift: the control side of a media host without media, which does as its script says (control protocol P1–P7).
 import ConferenceDocuments
 import Conferencing
 import Primitives

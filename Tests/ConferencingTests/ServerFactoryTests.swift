@@ -23,7 +23,7 @@ private func factory(hosts: Int, room: Int = 100) throws -> ConferencingServerFa
   return factory
 }
 
-@Suite("Conferencing Server Factory (PROTOCOLS P1–P3)")
+@Suite("Conferencing Server Factory (control protocol P1–P3)")
 struct ServerFactoryTests {
   @Test("a burst of 100 joins over 3 hosts spreads within 10 % of even, before any of them reports")
   func burst() throws {

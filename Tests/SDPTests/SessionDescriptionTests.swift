@@ -1,4 +1,4 @@
-//  SessionDescriptionTests.swift: reading and writing session descriptions (RFC 8866; SECURITY 14).
+//  SessionDescriptionTests.swift: reading and writing session descriptions (RFC 8866).
 
 import Primitives
 import SDP

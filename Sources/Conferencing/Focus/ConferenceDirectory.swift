@@ -24,7 +24,7 @@ public struct ConferenceDirectory: Sendable {
     self.addresses = addresses
   }
 
-  /// The port does not count: phones leave out the one of our Contact when they subscribe (CLIENTS.md).
+  /// The port does not count: phones leave out the one of our Contact when they subscribe.
   ///
   /// - Parameter flow: its local address is ours too.
   public func destination(of uri: SIPURI, over flow: SIPFlow) -> Destination {

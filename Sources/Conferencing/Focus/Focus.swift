@@ -137,7 +137,7 @@ public struct Focus: Sendable {
     }
   }
 
-  /// Admission. Open meetings let everyone in; the policies of PROTOCOLS §1.7 are decided here.
+  /// Admission. Open meetings let everyone in; policies are decided here.
   private func admissionError() -> ConferencingError? {
     if roster.isLocked { return .locked }
     if participants.count >= policy.maximumParticipants { return .conferenceFull }

@@ -17,7 +17,7 @@ public struct Joiner: Hashable, Sendable {
   }
 }
 
-/// What a media host says of one endpoint (PROTOCOLS P6).
+/// What a media host says of one endpoint (control protocol P6).
 public struct EndpointReport: Hashable, Sendable {
   public var endpointEntity: String
   public var status: RosterEndpoint.Status?

@@ -21,7 +21,7 @@ public struct ConferencingServerID: Hashable, Comparable, Sendable, CustomString
   public static func < (left: ConferencingServerID, right: ConferencingServerID) -> Bool { left.text < right.text }
 }
 
-/// A kind of conferencing server (PROTOCOLS §1.2).
+/// A kind of conferencing server.
 public enum ConferencingServerType: String, Hashable, Sendable, CaseIterable {
   case audioVideo = "audio-video"
   case chat

@@ -1,4 +1,4 @@
-//  ConferencingServer.swift: one registered media host, as the Conferencing Server Factory knows it (PROTOCOLS P1–P3).
+//  ConferencingServer.swift: one registered media host, as the Conferencing Server Factory knows it (control protocol P1–P3).
 
 import Primitives
 import SIP

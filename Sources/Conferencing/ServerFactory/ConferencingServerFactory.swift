@@ -1,4 +1,4 @@
-//  ConferencingServerFactory.swift: which media host serves a meeting (PROTOCOLS §2.7 P1–P3, §5.9).
+//  ConferencingServerFactory.swift: which media host serves a meeting (control protocol P1–P3).
 //  Walk: Focus → ConferencingServerFactory → HostControl
 
 import Primitives

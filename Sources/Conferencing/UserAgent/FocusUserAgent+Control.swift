@@ -1,4 +1,4 @@
-//  FocusUserAgent+Control.swift: the control dialog with the media host, and commands through it (PROTOCOLS P3–P6).
+//  FocusUserAgent+Control.swift: the control dialog with the media host, and commands through it (control protocol P3–P6).
 
 import ConferenceDocuments
 import Primitives
@@ -71,7 +71,7 @@ extension FocusUserAgent {
 
   // MARK: Commands
 
-  /// What the host hears from this participant is blocked or let through (PROTOCOLS §5.7).
+  /// What the host hears from this participant is blocked or let through.
   mutating func mute(
     _ id: ParticipantID, _ muted: Bool, waiter: CommandWaiter? = nil, now: Instant, in context: inout SIPContext
   ) throws(ConferencingError) {

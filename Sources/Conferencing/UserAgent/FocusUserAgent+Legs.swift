@@ -1,4 +1,4 @@
-//  FocusUserAgent+Legs.swift: phones' calls, and the legs to the media host that serve them (PROTOCOLS P7).
+//  FocusUserAgent+Legs.swift: phones' calls, and the legs to the media host that serve them (control protocol P7).
 
 import ConferenceDocuments
 import Primitives

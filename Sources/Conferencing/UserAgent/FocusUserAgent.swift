@@ -19,7 +19,7 @@ struct FocusUserAgent: Sendable {
 
   let name: ConferenceName
   let entity: String
-  /// The audio/video server's virtual URI (PROTOCOLS §1.2).
+  /// The audio/video server's virtual URI.
   let serverURI: String
   var focus: Focus
   var legs: [ParticipantID: Leg] = [:]

@@ -1,4 +1,4 @@
-//  HostControl.swift: the control dialog of one conference with one media host (PROTOCOLS §2.7 P4–P6).
+//  HostControl.swift: the control dialog of one conference with one media host (control protocol P4–P6).
 
 import ConferenceDocuments
 import Primitives
@@ -63,7 +63,7 @@ public struct HostControl: Sendable {
   }
 
   public let server: ConferencingServerID
-  /// Tells this control dialog from those before it of the same conference (fencing, PROTOCOLS §5.8.7).
+  /// Tells this control dialog from those before it of the same conference (fencing).
   public let generation: UInt64
   public let conference: String
   public let serverURI: String

@@ -1,4 +1,4 @@
-//  ServerRegistrar.swift: REGISTER and PUBLISH of media hosts, as the factory's inputs (PROTOCOLS §2.7 P1, P2; RFC 3903).
+//  ServerRegistrar.swift: REGISTER and PUBLISH of media hosts, as the factory's inputs (control protocol P1, P2; RFC 3903).
 //  Walk: ConferencingCore → ServerRegistrar → ConferencingServerFactory
 
 import ConferenceDocuments

@@ -1,4 +1,4 @@
-//  SignallingBody.swift: SDP and C3P out of one message, and into one body (PROTOCOLS P4, P7).
+//  SignallingBody.swift: SDP and C3P out of one message, and into one body (control protocol P4, P7).
 
 import ConferenceDocuments
 import SDP
@@ -39,7 +39,7 @@ struct SignallingBody: Sendable {
     return MessageBody(contentType: type, bytes: bytes)
   }
 
-  /// An offer without media: what a control dialog needs to be a legal INVITE (PROTOCOLS P4, RFC 3264 §5).
+  /// An offer without media: what a control dialog needs to be a legal INVITE (control protocol P4, RFC 3264 §5).
   static func emptyOffer(host: String) -> MessageBody {
     let family = host.contains(":") ? "IP6" : "IP4"
     let unspecified = host.contains(":") ? "::" : "0.0.0.0"
