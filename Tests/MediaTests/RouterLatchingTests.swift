@@ -1,4 +1,4 @@
-//  RouterLatchingTests.swift: addresses are learned from authentic packets, and from nothing else (SECURITY.md §1, 1–4).
+//  RouterLatchingTests.swift: addresses are learned from authentic packets, and from nothing else.
 
 import Media
 import MediaTransport
