@@ -48,6 +48,24 @@ struct LoadTests {
     try expectPass(load, parley)
   }
 
+  @Test("speech that espeak-ng speaks, instead of the synthetic one")
+  func recordedSpeech() throws {
+    let directory = try ScratchDirectory()
+    let text = "Good morning everybody, shall we begin? The minutes of the last meeting are in your mail."
+    let speak = try ChildProcess("espeak-ng", "/usr/bin/espeak-ng", ["-w", directory.path("spoken.wav"), text])
+    #expect(try speak.waitForExit() == 0)
+    let convert = try ChildProcess(
+      "sox", "/usr/bin/sox",
+      [directory.path("spoken.wav"), "-r", "48000", "-c", "1", "-b", "16", directory.path("speech.wav")])
+    #expect(try convert.waitForExit() == 0)
+    let parley = try RunningParley()
+
+    let load = try LoadRun(
+      parley, participants: 5, seconds: 6, ["--talkers", "2", "--speech", directory.path("speech.wav")])
+
+    try expectPass(load, parley)
+  }
+
   @Test("several meetings at once stay apart")
   func meetings() throws {
     let parley = try RunningParley()
