@@ -51,9 +51,10 @@ struct ConferenceNameTests {
   }
 
   @Test(
-    "other domains and schemes are unknown",
+    "other domains and schemes are unknown, and no meeting takes the name of the factory",
     arguments: [
       "sip:room@example.com", "sip:room@10.0.0.2", "tel:+31201234567", "sip:a%2Fb@example.org",
+      "sip:MCUfactory@example.org",
     ])
   func foreign(uri: String) throws { #expect(try destination(uri) == .unknown) }
 

@@ -13,6 +13,9 @@ public struct ConferenceDirectory: Sendable {
     case unknown
   }
 
+  /// The Conferencing Server Factory's own name, which no meeting may have (control protocol P1).
+  public static let factoryUser = "mcufactory"
+
   /// Lower case; the first one names conferences whose caller used a numeric address.
   private let domains: [String]
   private let addresses: Set<String>
@@ -40,7 +43,7 @@ public struct ConferenceDirectory: Sendable {
       return .unknown
     }
     guard let user = uri.escapedUser else { return .system }
-    guard let name = ConferenceName(user: user) else { return .unknown }
+    guard user.lowercased() != Self.factoryUser, let name = ConferenceName(user: user) else { return .unknown }
     return .conference(name, entity: "sip:\(name)@\(domain)")
   }
 }

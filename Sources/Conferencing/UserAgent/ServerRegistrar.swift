@@ -142,7 +142,8 @@ struct ServerRegistrar: Sendable {
       guard server.state != .down else { continue }
       probes[id] = now + Limits.probeTimeout
       let request = OutgoingRequest(
-        .options, target: server.contact, from: "<sip:mcufactory@parley.invalid>", to: "<\(server.contact)>")
+        .options, target: server.contact, from: "<sip:\(ConferenceDirectory.factoryUser)@parley.invalid>",
+        to: "<\(server.contact)>")
       let handle = context.userAgent.request(request, now: now, into: &context.queue)
       context.requests[handle] = .probe(id)
     }

@@ -8,15 +8,48 @@ struct HarnessError: Error, CustomStringConvertible {
   init(_ description: String) { self.description = description }
 }
 
-/// One program under test or one real client. Killed when the test lets go of it.
-final class ChildProcess: @unchecked Sendable {
-  // @unchecked: `lines` and `status` are guarded by `condition`.
-  private let process = Process()
-  private let input = Pipe()
-  private let condition = NSCondition()
-  private var lines: [String] = []
+/// What one program printed, and whether it has ended. Kept alive by the threads that read, so that the process itself is not.
+private final class ProcessOutput: @unchecked Sendable {
+  // @unchecked: everything is guarded by `condition`.
+  let condition = NSCondition()
+  var lines: [String] = []
   private var openStreams = 2
   private var exited = false
+
+  /// Call with `condition` locked.
+  var isOver: Bool { exited && openStreams == 0 }
+
+  func collect(_ handle: FileHandle) {
+    var rest = Data()
+    while case let chunk = handle.availableData, !chunk.isEmpty {
+      rest.append(chunk)
+      while let end = rest.firstIndex(of: 10) {
+        let line = String(decoding: rest[rest.startIndex..<end], as: UTF8.self)
+        rest.removeSubrange(rest.startIndex...end)
+        change { lines.append(line) }
+      }
+    }
+    change {
+      if !rest.isEmpty { lines.append(String(decoding: rest, as: UTF8.self)) }
+      openStreams -= 1
+    }
+  }
+
+  func noteExit() { change { exited = true } }
+
+  private func change(_ body: () -> Void) {
+    condition.withLock {
+      body()
+      condition.broadcast()
+    }
+  }
+}
+
+/// One program under test or one real client. Killed when the test lets go of it.
+final class ChildProcess {
+  private let process = Process()
+  private let input = Pipe()
+  private let printed = ProcessOutput()
   let name: String
 
   init(
@@ -29,12 +62,13 @@ final class ChildProcess: @unchecked Sendable {
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     if let directory { process.currentDirectoryURL = directory }
     process.standardInput = input
+    let printed = printed
     for stream in [\Process.standardOutput, \Process.standardError] {
       let pipe = Pipe()
       process[keyPath: stream] = pipe
-      Thread.detachNewThread { [weak self] in self?.collect(pipe.fileHandleForReading) }
+      Thread.detachNewThread { printed.collect(pipe.fileHandleForReading) }
     }
-    process.terminationHandler = { [weak self] _ in self?.noteExit() }
+    process.terminationHandler = { _ in printed.noteExit() }
     try process.run()
   }
 
@@ -43,50 +77,22 @@ final class ChildProcess: @unchecked Sendable {
   var identifier: Int32 { process.processIdentifier }
   var isRunning: Bool { process.isRunning }
 
-  private func collect(_ handle: FileHandle) {
-    var rest = Data()
-    while case let chunk = handle.availableData, !chunk.isEmpty {
-      rest.append(chunk)
-      while let end = rest.firstIndex(of: 10) {
-        let line = String(decoding: rest[rest.startIndex..<end], as: UTF8.self)
-        rest.removeSubrange(rest.startIndex...end)
-        condition.withLock {
-          lines.append(line)
-          condition.broadcast()
-        }
-      }
-    }
-    condition.withLock {
-      if !rest.isEmpty { lines.append(String(decoding: rest, as: UTF8.self)) }
-      openStreams -= 1
-      condition.broadcast()
-    }
-  }
-
-  private func noteExit() {
-    condition.withLock {
-      exited = true
-      condition.broadcast()
-    }
-  }
-
   /// Everything printed so far.
-  var output: String { condition.withLock { lines.joined(separator: "\n") } }
+  var output: String { printed.condition.withLock { printed.lines.joined(separator: "\n") } }
 
   /// Waits until a line that contains `text` was printed, also before the call.
   @discardableResult
   func waitForLine(containing text: String, seconds: Double = 20) throws -> String {
     let deadline = Date(timeIntervalSinceNow: seconds)
-    return try condition.withLock {
+    return try printed.condition.withLock {
       var read = 0
       while true {
-        while read < lines.count {
-          if lines[read].contains(text) { return lines[read] }
+        while read < printed.lines.count {
+          if printed.lines[read].contains(text) { return printed.lines[read] }
           read += 1
         }
-        if (exited && openStreams == 0) || !condition.wait(until: deadline) {
-          throw HarnessError(
-            "\(name) never printed «\(text)»; it printed:\n" + lines.suffix(60).joined(separator: "\n"))
+        if printed.isOver || !printed.condition.wait(until: deadline) {
+          throw HarnessError("\(name) never printed «\(text)»; it printed:\n\(lastLines)")
         }
       }
     }
@@ -95,16 +101,17 @@ final class ChildProcess: @unchecked Sendable {
   /// Waits for the end and returns the exit status (negative: the signal that ended it).
   func waitForExit(seconds: Double = 30) throws -> Int32 {
     let deadline = Date(timeIntervalSinceNow: seconds)
-    try condition.withLock {
-      while !(exited && openStreams == 0) {
-        guard condition.wait(until: deadline) else {
-          throw HarnessError(
-            "\(name) did not end within \(seconds) s; it printed:\n" + lines.suffix(60).joined(separator: "\n"))
+    try printed.condition.withLock {
+      while !printed.isOver {
+        guard printed.condition.wait(until: deadline) else {
+          throw HarnessError("\(name) did not end within \(seconds) s; it printed:\n\(lastLines)")
         }
       }
     }
     return process.terminationReason == .uncaughtSignal ? -process.terminationStatus : process.terminationStatus
   }
+
+  private var lastLines: String { printed.lines.suffix(60).joined(separator: "\n") }
 
   /// Sends a signal to this process only.
   func kill(signal: Int32 = SIGTERM) {
