@@ -157,6 +157,7 @@ let package = Package(
         "Primitives", "SDP", "SIP", "MediaTransport", "Media", "Conferencing", "AVConferencing", "Simulation",
       ], swiftSettings: tested),
     .testTarget(
-      name: "SystemTests", dependencies: ["Primitives", "SIP", "SDP", "ConferenceDocuments"], swiftSettings: tested),
+      name: "SystemTests", dependencies: ["Primitives", "SIP", "SDP", "ConferenceDocuments"], exclude: ["Scenarios"],
+      swiftSettings: tested),
   ]
 )
