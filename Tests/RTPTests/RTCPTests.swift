@@ -179,6 +179,36 @@ struct RTCPTests {
     #expect(try parse(feedback, reducedSize: true).count == 1)
   }
 
+  /// baresip 1.0.0 (libre 1.1.0), neither of them with `a=rtcp-rsize` in its offer.
+  @Test("a softphone's ping at the begin and farewell at the end are no compounds: both lack the report in front")
+  func pingAndFarewell() throws {
+    // APP "PING" with "PONG", alone: to open a way through NAT.
+    let ping: [UInt8] = [
+      0x80, 0xcc, 0x00, 0x03, 0x7e, 0x47, 0xf6, 0x4b, 0x50, 0x49, 0x4e, 0x47, 0x50, 0x4f, 0x4e, 0x47,
+    ]
+    // BYE "Adjo", then SDES with the CNAME.
+    let farewell: [UInt8] = [
+      0x81, 0xcb, 0x00, 0x03, 0x7e, 0x47, 0xf6, 0x4b, 0x04, 0x41, 0x64, 0x6a, 0x6f, 0x00, 0x00, 0x00,
+      0x81, 0xca, 0x00, 0x06, 0x7e, 0x47, 0xf6, 0x4b, 0x01, 0x11, 0x73, 0x69, 0x70, 0x3a, 0x63, 0x61,
+      0x70, 0x40, 0x31, 0x32, 0x37, 0x2e, 0x30, 0x2e, 0x30, 0x2e, 0x31, 0x00,
+    ]
+
+    // RFC 3550 §6.1: the first packet is a report; RFC 5506 §4: otherwise only where that was negotiated.
+    #expect(throws: DropReason.malformedControl) { try parse(ping) }
+    #expect(throws: DropReason.malformedControl) { try parse(farewell) }
+
+    #expect(try parse(ping, reducedSize: true) == [.other(type: 204, format: 0, body: 4..<16)])
+    let packets = try parse(farewell, reducedSize: true)
+    #expect(packets.count == 2)
+    guard case .bye(let bye) = packets.first else {
+      Issue.record("no BYE")
+      return
+    }
+    let named = bye.names(0x7e47_f64b, in: farewell.span.bytes)
+    #expect(named)
+    #expect(bye.reason == 9..<13)
+  }
+
   @Test("32 packets in a compound, not 33")
   func most() throws {
     #expect(try parse(bytes(Self.report + String(repeating: "80cb0000", count: 31))).count == 32)
