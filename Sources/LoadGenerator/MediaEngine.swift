@@ -20,7 +20,7 @@ enum MediaOrder: Sendable {
 /// What the media thread measured.
 struct MediaOutcome: Sendable {
   var phones: [PhoneReport] = []
-  var interarrival = LatencyHistogram()
+  var interarrival = IntervalHistogram()
   var delay = LatencySummary()
   var marksHeard: UInt64 = 0
   /// Packets per phone that a listener must get in the judged time, by the clock: 50 a second.

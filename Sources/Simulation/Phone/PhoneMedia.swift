@@ -17,7 +17,7 @@ public final class PhoneMedia {
   public let ssrc: UInt32
   public private(set) var report = PhoneReport()
   /// Arrival minus the arrival before it, for packets in sequence and without a pause: microseconds.
-  public private(set) var interarrival = LatencyHistogram()
+  public private(set) var interarrival = IntervalHistogram()
 
   private let voice: PhoneVoice
   private let quietMode: PhoneConfiguration.Quiet
