@@ -14,7 +14,7 @@ FUZZ_SECONDS ?= 60
 
 RUN_PACKAGES := libsrtp2-dev libopus-dev libssl-dev libnuma-dev libxml2-dev libsqlite3-dev pkg-config
 TEST_PACKAGES := baresip-core sip-tester espeak-ng sox
-BENCH_PACKAGES := valgrind
+BENCH_PACKAGES := python3
 
 .PHONY: help run build test unit-test system-test lint fuzz bench run-packages test-packages bench-packages clean
 

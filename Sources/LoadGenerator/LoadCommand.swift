@@ -134,7 +134,7 @@ struct LoadCommand: ParsableCommand {
       }
     return LoadPlan(
       participants: participants, meetingSize: size, pattern: talk, encodings: encodings, suites: suites, quiet: quiet,
-      ears: ears ?? min(size, 50), durationSeconds: duration, mediaPort: mediaPort, callsPerSecond: rate)
+      ears: ears ?? min(size, 50), mediaPort: mediaPort, callsPerSecond: rate)
   }
 
   private func serverAddress() throws -> Primitives.SocketAddress {

@@ -16,7 +16,6 @@ struct LoadPlan: Sendable {
   var quiet: PhoneConfiguration.Quiet
   /// How many of each meeting decode what they hear.
   var ears: Int
-  var durationSeconds: Double
   /// RTP of every phone; RTCP is the next one up.
   var mediaPort: UInt16
   /// How many calls are begun in a second.
