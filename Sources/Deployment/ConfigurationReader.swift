@@ -72,12 +72,18 @@ struct ConfigurationReader {
     }
   }
 
+  /// Peers are told this address: 0.0.0.0 and :: say nothing to them.
   mutating func address(_ key: String, default standard: SocketAddress) -> SocketAddress {
-    value(key, "an address and port such as 192.0.2.1:5060", default: standard) { SocketAddress($0) }
+    value(key, "an address and port such as 192.0.2.1:5060, not 0.0.0.0: peers are told it", default: standard) {
+      SocketAddress($0).flatMap { $0.isUnspecified ? nil : $0 }
+    }
   }
 
+  /// As `address`, without port.
   mutating func host(_ key: String, default standard: String) -> String {
-    value(key, "an IP address", default: standard) { SocketAddress(host: $0, port: 0) == nil ? nil : $0 }
+    value(key, "an IP address, not 0.0.0.0: peers are told it", default: standard) { text in
+      SocketAddress(host: text, port: 0).flatMap { $0.isUnspecified ? nil : text }
+    }
   }
 
   /// A number with its unit: `250ms`, `10s`, `5m`, `1h`.

@@ -160,8 +160,8 @@ struct MediaHostCommand: ParsableCommand {
   // MARK: Values of options
 
   private static func address(_ text: String) throws -> Primitives.SocketAddress {
-    guard let address = Primitives.SocketAddress(text) else {
-      throw ValidationError("'\(text)' is no address:port with a numeric address, such as 127.0.0.1:5070")
+    guard let address = Primitives.SocketAddress(text), !address.isUnspecified else {
+      throw ValidationError("'\(text)' is no address:port that peers can be told, such as 127.0.0.1:5070")
     }
     return address
   }

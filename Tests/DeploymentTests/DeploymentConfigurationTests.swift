@@ -40,6 +40,10 @@ struct DeploymentConfigurationTests {
     "what is wrong is named with its key",
     arguments: [
       ("front-end:\n  listen: here", "front-end.listen (line 2): expected an address and port"),
+      ("front-end:\n  listen: 0.0.0.0:5060", "front-end.listen (line 2): expected an address and port"),
+      (
+        "media-host:\n  media-address: \"::\"", "media-host.media-address (line 2): expected an IP address, not 0.0.0.0"
+      ),
       ("front-end:\n  lissten: 1.2.3.4:5", "front-end.lissten (line 2): expected one of"),
       ("frontend:\n  listen: 1.2.3.4:5", "frontend (line 1): expected a section front-end or media-host"),
       ("front-end: 5", "front-end (line 1): expected a section of keys, found «5»"),
