@@ -17,13 +17,20 @@ struct FrontEndCommand: ParsableCommand {
 
   @Option(name: .customLong("config"), help: "The configuration file; its section front-end is used.")
   var file: String?
+  @Option(help: "trace, debug, info, notice, warning or error.", transform: Self.level)
+  var logLevel: Logger.Level?
 
   func run() throws {
     if let complaint = ProcessorCheck.complaint() {
       Self.complain(complaint)
       throw ExitCode(SystemExit.configuration)
     }
-    LoggingSystem.bootstrap(StreamLogHandler.standardError)
+    let level = logLevel ?? .info
+    LoggingSystem.bootstrap { label in
+      var handler = StreamLogHandler.standardError(label: label)
+      handler.logLevel = level
+      return handler
+    }
     let log = Logger(label: "parley.front-end")
     let settings = try load()
     let stop = StopSignal()
@@ -83,6 +90,11 @@ struct FrontEndCommand: ParsableCommand {
         "cannot open the store \(settings.store): \(error); configure front-end.store as a writable file or memory")
       throw ExitCode(SystemExit.configuration)
     }
+  }
+
+  private static func level(_ text: String) throws -> Logger.Level {
+    guard let level = Logger.Level(rawValue: text) else { throw ValidationError("'\(text)' is no log level") }
+    return level
   }
 
   private static func complain(_ text: String) {

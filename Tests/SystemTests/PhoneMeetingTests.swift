@@ -124,14 +124,15 @@ struct PhoneMeetingTests {
     #expect(rising, "versions \(watcher.versions)")
   }
 
-  @Test("telephone keys are recognised, and not heard by the others")
+  @Test("telephone keys are recognised, reported to the Focus, and not heard by the others")
   func keys() throws {
     let parley = try RunningParley()
     let directory = try ScratchDirectory()
     let people = try gather(Array(repeating: "opus/48000/2", count: 2), in: "demo", parley, directory)
 
     try people[0].phone.press("5")
-    talk(2)
+    try parley.frontEnd.waitForLine(containing: "telephone key", seconds: 5)
+    talk(1.5)
 
     // 770 Hz and 1,336 Hz are the tones of key 5.
     let heard = try people[1].phone.heard().tail(2)
@@ -190,7 +191,11 @@ struct PhoneMeetingTests {
     let late = try gather(Array(repeating: "opus/48000/2", count: 2), in: "four", parley, directory)
     talk(3)
     try expectAllHear(late, others: late, seconds: 1.5, parley)
-    #expect(parley.frontEnd.output.contains("conference=four"))
-    _ = fourth
+    let placements = parley.frontEnd.output.split(separator: "\n").filter { $0.contains("conference placed on") }
+    func host(of meeting: String) -> Substring? {
+      placements.first { $0.contains("conference=\(meeting) ") }?.components(separatedBy: "placed on ").last?.prefix(3)
+    }
+    #expect(Set([host(of: "one"), host(of: "two")]) == ["mh1", "mh2"], "\(placements)")
+    #expect(host(of: "four") == Substring(fourth.name), "\(placements)")
   }
 }

@@ -57,7 +57,8 @@ final class RunningParley {
         store: \(directory.path("parley.sqlite"))
         grace-period: \(settings.gracePeriodSeconds)s
       """)
-    frontEnd = try ChildProcess("parley-front-end", Program.path("parley-front-end"), ["--config", file])
+    frontEnd = try ChildProcess(
+      "parley-front-end", Program.path("parley-front-end"), ["--config", file, "--log-level", "debug"])
     try frontEnd.waitForLine(containing: "ready")
     for number in 1...max(1, settings.mediaHosts) where settings.mediaHosts > 0 {
       try startMediaHost("mh\(number)", maximumLegs: settings.maximumLegs)
