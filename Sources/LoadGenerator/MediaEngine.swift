@@ -12,7 +12,7 @@ import Synchronization
 enum MediaOrder: Sendable {
   case start(phone: Int, NegotiatedAudio)
   case stop(phone: Int)
-  /// From now on what ears hear is judged, and counts begin anew.
+  /// As soon as the last mix has settled, what ears hear is judged, and counts begin anew.
   case judge
   case finish
 }
@@ -54,6 +54,9 @@ final class MediaEngine: @unchecked Sendable {
   private var schedule: [(due: Instant, phone: Int)] = []
   private var cursor = 0
   private var nextControl: Instant
+  /// From the order to judge until what was said before it has left every jitter buffer.
+  private static let settling = Interval.milliseconds(700)
+  private var settledAt = Instant.never
   private var isJudging = false
   private var judgedFrom = Instant.never
   private var atJudging: [PhoneReport] = []
@@ -100,6 +103,7 @@ final class MediaEngine: @unchecked Sendable {
     while !isFinished {
       var now = MonotonicClock.now()
       takeOrders(now)
+      beginJudging(now)
       sendDue(now)
       sendControl(now)
       media.flush()
@@ -120,16 +124,21 @@ final class MediaEngine: @unchecked Sendable {
       switch order {
       case .start(let phone, let negotiated): start(phone, negotiated, now)
       case .stop(let phone): phones[phone] = nil
-      case .judge:
-        isJudging = true
-        judgedFrom = now
-        atJudging = phones.map { $0?.finishedReport() ?? PhoneReport() }
-        cpuAtJudging = MonotonicClock.threadCPUTime()
-        outcomeValue.lateFrames = 0
-        outcomeValue.framesSent = 0
+      case .judge: settledAt = now + Self.settling
       case .finish: isFinished = true
       }
     }
+  }
+
+  /// The last caller's mix has begun by now: from here on packets are due and windows are judged.
+  private func beginJudging(_ now: Instant) {
+    guard !isJudging, now >= settledAt else { return }
+    isJudging = true
+    judgedFrom = now
+    atJudging = phones.map { $0?.finishedReport() ?? PhoneReport() }
+    cpuAtJudging = MonotonicClock.threadCPUTime()
+    outcomeValue.lateFrames = 0
+    outcomeValue.framesSent = 0
   }
 
   private func start(_ phone: Int, _ negotiated: NegotiatedAudio, _ now: Instant) {
@@ -213,7 +222,8 @@ final class MediaEngine: @unchecked Sendable {
 
   /// A window counts when the same people talked since half a second before it ended: what the path delays is inside.
   private func judge(_ window: Ear.Window, _ phone: Int, _ call: PhoneMedia) {
-    guard window.arrival - judgedFrom > .milliseconds(700), plan.talkersAreTold else { return }
+    // A window that began before judging did is not whole.
+    guard window.arrival - judgedFrom > .milliseconds(200), plan.talkersAreTold else { return }
     let last = frame(at: window.arrival)
     let expected = plan.talkers(heardBy: phone, frame: last)
     guard stride(from: last - 30, to: last, by: 5).allSatisfy({ plan.talkers(heardBy: phone, frame: $0) == expected })
@@ -253,7 +263,9 @@ final class MediaEngine: @unchecked Sendable {
       outcomeValue.interarrival.merge(call.interarrival)
       guard isJudging, plan.hearsAlways(phone) else { continue }
       outcomeValue.receivedWhileJudged &+= call.report.received &- atJudging[phone].received
-      outcomeValue.expectedWhileJudged &+= UInt64(outcomeValue.judgedSeconds * Double(LoadPlan.framesPerSecond))
+      // One may be on its way at either end.
+      let due = Int(outcomeValue.judgedSeconds * Double(LoadPlan.framesPerSecond)) - 1
+      outcomeValue.expectedWhileJudged &+= UInt64(max(0, due))
     }
   }
 }
