@@ -6,7 +6,7 @@ import Primitives
 import Synchronization
 
 /// One turn: receive what is there, perform commands, do what is due, send, tell; then wait for the first of a datagram,
-/// a command and the next deadline. Two clock reads a turn: after the wait, and after the last send, which ends the ticks.
+/// a command and the next deadline, or, while datagrams come densely, until some have gathered. Two clock reads a turn: after the wait, and after the last send, which ends the ticks.
 final class WorkerLoop: @unchecked Sendable {
   // @unchecked: made by the control thread, from then on used by the worker's thread alone.
 
@@ -23,6 +23,9 @@ final class WorkerLoop: @unchecked Sendable {
   private let shared: WorkerShared
   private var ports: PortPair
   private var poll: EventPoll
+  /// Watches nothing: sleeps by the clock.
+  private var pause: EventPoll
+  private var pacing: ReceivePacing
   private var mediaReadable = true
   private var controlReadable = true
   private var blockedSince: Instant?
@@ -35,6 +38,8 @@ final class WorkerLoop: @unchecked Sendable {
     self.shared = shared
     self.ports = ports
     poll = try EventPoll()
+    pause = try EventPoll()
+    pacing = ReceivePacing(now: MonotonicClock.now())
     try poll.add(self.ports.media.descriptor, token: Self.mediaToken)
     try poll.add(self.ports.control.descriptor, token: Self.controlToken)
     try poll.add(shared.commandsReady.descriptor, token: Self.commandToken)
@@ -100,6 +105,7 @@ final class WorkerLoop: @unchecked Sendable {
       }
       calls += 1
     }
+    pacing.received(ingress.count, now: now)
     if ingress.count > 0 { worker.receive(&ingress, now: now, into: &egress) }
   }
 
@@ -168,6 +174,13 @@ final class WorkerLoop: @unchecked Sendable {
     if blockedSince != nil { deadline = now + .milliseconds(1) }  // or when the socket can be written
     if waitingEvent != nil { deadline = min(deadline, now + .milliseconds(1)) }
     if mediaReadable || controlReadable { deadline = now }
+    if pacing.gathers, deadline > now, blockedSince == nil {
+      // Commands wait with the datagrams; whoever pushes one finds nobody to wake.
+      _ = pause.wait(timeout: min(deadline - now, ReceivePacing.gathering))
+      mediaReadable = true
+      controlReadable = true
+      return
+    }
     shared.commandsReady.prepareToWait()
     // Whoever pushed before the flag was set may not have seen it: look once more.
     if worker.acceptsCommand, let command = shared.commands.pop() {

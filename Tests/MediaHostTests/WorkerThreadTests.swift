@@ -120,6 +120,49 @@ struct WorkerThreadTests {
     for worker in workers { worker.stop() }
   }
 
+  @Test("while datagrams come densely, none is lost and commands are answered within milliseconds")
+  func denseTraffic() throws {
+    let ready = try WakeUp()
+    let worker = try start(eventsReady: ready)
+    defer { worker.stop() }
+    var sender = try DatagramSocket(bindingTo: Self.loopback)
+    var pool = PacketPool(capacity: 16)
+    var egress = DatagramBatch(capacity: 16)
+    var poll = try EventPoll()
+    var sent = 0
+    var refused = 0
+    var best = Interval.seconds(1)
+    var report: WorkerReport?
+
+    // Ten packets of nobody's each millisecond, for 400 ms; then silence until the second's report.
+    for turn in 0..<400 {
+      for _ in 0..<10 {
+        guard let buffer = pool.take() else { break }
+        pool.withMutableBytes(of: buffer) { (bytes: inout MutableRawSpan) in
+          _ = RTPPacketWriter(payloadType: 8, sequence: UInt16(sent), timestamp: 0, ssrc: 5).write(into: &bytes)
+        }
+        if egress.append(Datagram(buffer: buffer, count: 172, socket: 0, peer: worker.mediaAddress)) { sent += 1 }
+      }
+      _ = sender.send(&egress, pool: &pool)
+      if turn % 20 == 10, turn > 100 {
+        let before = MonotonicClock.now()
+        #expect(worker.send(.openLeg(configuration(1, sender))))
+        events(of: worker, ready, for: .seconds(1)) { if case .legRefused = $0 { true } else { false } }
+        best = min(best, MonotonicClock.now() - before)
+        refused += 1
+      }
+      _ = poll.wait(timeout: .milliseconds(1))
+    }
+    events(of: worker, ready, for: .seconds(3)) {
+      if case .report(let found) = $0, Int(found.drops.total) >= sent { report = found }
+      return report != nil
+    }
+
+    #expect(report.map { Int($0.drops.total) } == sent)
+    #expect(refused == 15)
+    #expect(best < .milliseconds(5))
+  }
+
   @Test("commands from a control thread reach a sleeping worker at once")
   func latency() throws {
     let ready = try WakeUp()
