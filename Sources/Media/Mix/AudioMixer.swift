@@ -64,7 +64,7 @@ extension MediaWorker {
       tend(slot, now: now)
       Self.updateActivity(&legs[slot], now: now)
       guard legs[slot].activity.isTalking else { continue }
-      let wasTalker = legs[slot].talker >= 0
+      let wasTalker = legs[slot].wasTalker
       if legs[slot].activity.isProbe {
         probe.consider(index, isFresh: legs[slot].activity.isFresh, isRunning: wasTalker)
         guard wasTalker else { continue }
@@ -76,12 +76,42 @@ extension MediaWorker {
       choice.offer(slot, legs[slot].activity, wasTalker: false)
       meetings[meeting].probeCursor = index &+ 1
     }
-    for index in 0..<before.count { legs[before[index]].talker = -1 }
-    for index in 0..<choice.count { legs[choice[index]].talker = index }
+    let leaving = keepLeavers(of: before, in: &choice)
+    for index in 0..<before.count {
+      legs[before[index]].talker = -1
+      legs[before[index]].isLeaving = false
+    }
+    for index in 0..<choice.count {
+      legs[choice[index]].talker = index
+      legs[choice[index]].isLeaving = index >= choice.count &- leaving
+    }
     for index in 0..<before.count where legs[before[index]].talker < 0 {
       returnEncoder(of: before[index], in: meeting)
     }
     meetings[meeting].choice = choice
+  }
+
+  /// Who was heard and is not chosen any more has a place for one more tick, in which the voice fades out: what is cut off
+  /// clicks. Where that place is wanted, the softest newcomer waits for this tick, so there are never more decoders,
+  /// encoders and frames than talkers.
+  /// - Returns: how many; theirs are the last places.
+  private func keepLeavers(of before: TalkerChoice, in choice: inout TalkerChoice) -> Int {
+    var leaving = 0
+    for index in 0..<before.count {
+      let slot = before[index]
+      guard legs[slot].wasTalker, legs[slot].isMixed, !choice.contains(slot) else { continue }
+      if choice.isFull {
+        for place in stride(from: choice.count &- 1 &- leaving, through: 0, by: -1)
+        where !legs[choice[place]].wasTalker {
+          choice.remove(choice[place])
+          break
+        }
+      }
+      guard !choice.isFull else { continue }
+      choice.append(slot)
+      leaving &+= 1
+    }
+    return leaving
   }
 
   private static func updateActivity(_ leg: inout Leg, now: Instant) {
@@ -90,7 +120,7 @@ extension MediaWorker {
       return
     }
     let estimate = leg.audio.level(now: now)
-    if leg.talker >= 0 {
+    if leg.wasTalker {
       leg.activity.measure(leg.measuredLevel, estimate: estimate)
     } else {
       leg.activity.estimate(estimate)
@@ -127,6 +157,7 @@ extension MediaWorker {
       let talker = legs[slot].talker
       if talker < 0 {
         legs[slot].audio.skip(now: now, pool: &pool)
+        legs[slot].isMixed = false
         if legs[slot].listens { meetings[meeting].formats[legs[slot].format].listeners &+= 1 }
         continue
       }
@@ -135,12 +166,21 @@ extension MediaWorker {
       counters.decodes &+= legs[slot].audio.statistics.decodes &- before
       let level = rendering == .silent ? -127 : mixer.scratch.level(of: talker)
       legs[slot].measuredLevel = level
-      if rendering != .silent, legs[slot].activity.isProven || level >= TalkerChoice.threshold {
+      let wasMixed = legs[slot].isMixed
+      let isLeaving = legs[slot].isLeaving
+      legs[slot].isMixed =
+        rendering != .silent && (isLeaving || legs[slot].activity.isProven || level >= TalkerChoice.threshold)
+      if legs[slot].isMixed {
+        if isLeaving {
+          mixer.scratch.fadeOut(talker)
+        } else if !wasMixed {
+          mixer.scratch.fadeIn(talker)
+        }
         mixer.scratch.add(talker)
         if rendering == .spoken { latency.mixed(arrival: legs[slot].audio.renderedArrival) }
         voices.count &+= 1
         voices.places |= 1 << UInt32(truncatingIfNeeded: talker)
-      } else if !legs[slot].activity.isProven, legs[slot].listens {
+      } else if !isLeaving, !legs[slot].activity.isProven, legs[slot].listens {
         meetings[meeting].formats[legs[slot].format].listeners &+= 1  // not in the mix: it hears what all hear
       }
     }
@@ -168,7 +208,7 @@ extension MediaWorker {
     for place in 0..<meetings[meeting].choice.count {
       let slot = meetings[meeting].choice[place]
       let own = Int(voices.places >> UInt32(truncatingIfNeeded: place) & 1)
-      guard legs[slot].listens, own == 1 || legs[slot].activity.isProven else {
+      guard legs[slot].listens, own == 1 || legs[slot].isLeaving || legs[slot].activity.isProven else {
         releaseEncoder(of: slot)
         continue
       }

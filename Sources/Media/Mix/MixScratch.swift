@@ -59,6 +59,22 @@ import RTP
     unsafe MixKernels.add(frame(place).span, to: &total)
   }
 
+  /// What was not in the mix before begins in 5 ms: a syllable keeps its edge, and nothing clicks.
+  static let entrySamples = 240
+
+  mutating func fadeIn(_ place: Int) {
+    precondition(place < Self.mixPlace)
+    var entry = unsafe UnsafeMutableBufferPointer(rebasing: frame(place)[..<Self.entrySamples]).mutableSpan
+    FadeKernels.fadeIn(&entry)
+  }
+
+  /// What will not be in the mix any more ends within this tick.
+  mutating func fadeOut(_ place: Int) {
+    precondition(place < Self.mixPlace)
+    var own = unsafe frame(place).mutableSpan
+    FadeKernels.fadeOut(&own)
+  }
+
   /// Of talker `place`'s frame, −127…0 dBov.
   func level(of place: Int) -> Int { unsafe LevelKernels.level(frame(place).span) }
 

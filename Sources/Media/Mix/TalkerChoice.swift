@@ -121,6 +121,21 @@ struct TalkerChoice: BitwiseCopyable {
     count &+= 1
   }
 
+  var isFull: Bool { count == limit }
+
+  func contains(_ leg: Int) -> Bool {
+    for index in 0..<count where Int(legs[index]) == leg { return true }
+    return false
+  }
+
+  /// Gives the last place, if there is one, to a leg that was not chosen.
+  mutating func append(_ leg: Int) {
+    guard count < limit else { return }
+    legs[count] = Int32(truncatingIfNeeded: leg)
+    scores[count] = 0
+    count &+= 1
+  }
+
   /// Loudest first.
   subscript(_ index: Int) -> Int { Int(legs[index]) }
 

@@ -38,6 +38,10 @@ struct Leg: ~Copyable {
   var encoder = -1
   /// Its place among the talkers of the present tick, else −1.
   var talker = -1
+  /// Its frame of the last tick is in the mix.
+  var isMixed = false
+  /// It keeps its place for one more tick, to fade out.
+  var isLeaving = false
   var placeInUnlatched = -1
 
   var media: PeerPath
@@ -83,6 +87,8 @@ struct Leg: ~Copyable {
   }
 
   var isPlain: Bool { session == nil }
+  /// Chosen for the tick before, and not only to fade out.
+  var wasTalker: Bool { talker >= 0 && !isLeaving }
   /// The mixer may hear it.
   var isHeard: Bool { configuration.receives && !ingressBlocked }
   /// It is sent the mix.

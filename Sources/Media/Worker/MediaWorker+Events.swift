@@ -64,8 +64,9 @@ extension MediaWorker {
 
   func talkers(of slot: Int) -> ReportedTalkers {
     var talkers = ReportedTalkers()
-    for index in 0..<meetings[slot].choice.count where legs[meetings[slot].choice[index]].activity.isProven {
-      talkers.append(legs[meetings[slot].choice[index]].id)
+    for index in 0..<meetings[slot].choice.count {
+      let leg = meetings[slot].choice[index]
+      if legs[leg].activity.isProven, !legs[leg].isLeaving { talkers.append(legs[leg].id) }
     }
     return talkers
   }
