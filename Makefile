@@ -12,7 +12,7 @@ BIN = $(shell $(SWIFT) build $(RELEASE) --show-bin-path)
 # Seconds for each fuzz target in `make test`.
 FUZZ_SECONDS ?= 60
 
-RUN_PACKAGES := libsrtp2-dev libopus-dev libssl-dev libnuma-dev libxml2-dev libsqlite3-dev pkg-config
+RUN_PACKAGES := libsrtp2-dev libopus-dev libssl-dev libipsec-mb-dev libnuma-dev libxml2-dev libsqlite3-dev pkg-config
 TEST_PACKAGES := baresip-core sip-tester espeak-ng sox
 BENCH_PACKAGES := python3
 

@@ -31,6 +31,7 @@ let package = Package(
     // Layer 0: what Swift cannot import by itself.
     .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CIPsecMB", providers: [.apt(["libipsec-mb-dev"])]),
     .systemLibrary(name: "CSRTP", pkgConfig: "libsrtp2", providers: [.apt(["libsrtp2-dev"])]),
     .systemLibrary(name: "COpus", pkgConfig: "opus", providers: [.apt(["libopus-dev"])]),
     .systemLibrary(name: "CNUMA", pkgConfig: "numa", providers: [.apt(["libnuma-dev"])]),
@@ -47,7 +48,9 @@ let package = Package(
     .target(name: "LinuxIO", dependencies: ["Primitives", "CLinux", "CNUMA"], swiftSettings: strict),
 
     // Layer 3
-    .target(name: "MediaTransport", dependencies: ["Primitives", "RTP", "COpenSSL", "CSRTP"], swiftSettings: strict),
+    .target(
+      name: "MediaTransport", dependencies: ["Primitives", "RTP", "COpenSSL", "CIPsecMB", "CSRTP"],
+      swiftSettings: strict),
     .target(name: "Codecs", dependencies: ["Primitives", "COpus"], swiftSettings: strict),
 
     // Layer 4
@@ -87,6 +90,7 @@ let package = Package(
       dependencies: [
         "Primitives", "LinuxIO", "SIP", "SIPEdge", "MediaTransport", "Media", "AVConferencing", "Deployment",
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
@@ -109,6 +113,8 @@ let package = Package(
       name: "Parley",
       dependencies: [
         "Primitives", "Deployment", "ConferenceStore",
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
 

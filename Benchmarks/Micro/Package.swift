@@ -18,6 +18,7 @@ let package = Package(
   targets: [
     .target(name: "CLinux", path: "Modules/CLinux", cSettings: [.define("_GNU_SOURCE")]),
     .systemLibrary(name: "COpenSSL", path: "Modules/COpenSSL", pkgConfig: "libcrypto"),
+    .systemLibrary(name: "CIPsecMB", path: "Modules/CIPsecMB"),
     .systemLibrary(name: "CSRTP", path: "Modules/CSRTP", pkgConfig: "libsrtp2"),
     .systemLibrary(name: "COpus", path: "Modules/COpus", pkgConfig: "opus"),
     .systemLibrary(name: "CNUMA", path: "Modules/CNUMA", pkgConfig: "numa"),
@@ -25,7 +26,7 @@ let package = Package(
     module("RTP", ["Primitives"]),
     module("SIP", ["Primitives"]),
     module("LinuxIO", ["Primitives", "CLinux", "CNUMA"]),
-    module("MediaTransport", ["Primitives", "RTP", "COpenSSL", "CSRTP"]),
+    module("MediaTransport", ["Primitives", "RTP", "COpenSSL", "CIPsecMB", "CSRTP"]),
     module("Codecs", ["Primitives", "COpus"]),
     module("Media", ["Primitives", "RTP", "MediaTransport", "Codecs"]),
     .target(name: "AllocationCounter", path: "AllocationCounter"),
