@@ -13,10 +13,10 @@ BIN = $(shell $(SWIFT) build $(RELEASE) --show-bin-path)
 FUZZ_SECONDS ?= 60
 
 RUN_PACKAGES := libsrtp2-dev libopus-dev libssl-dev libipsec-mb-dev libnuma-dev libxml2-dev libsqlite3-dev pkg-config
-TEST_PACKAGES := baresip-core sip-tester espeak-ng sox
-BENCH_PACKAGES := python3
+TEST_PACKAGES := baresip-core sip-tester espeak-ng sox valgrind binutils
+BENCH_PACKAGES := python3 valgrind janus opus-tools espeak-ng sox
 
-.PHONY: help run build test unit-test system-test lint fuzz bench run-packages test-packages bench-packages clean
+.PHONY: help run build test unit-test system-test instructions lint fuzz bench run-packages test-packages bench-packages clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -27,7 +27,7 @@ run: build
 build: run-packages
 	$(SWIFT) build $(RELEASE)
 
-test: lint unit-test system-test fuzz
+test: lint unit-test system-test instructions fuzz
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks
@@ -50,6 +50,10 @@ fuzz: run-packages
 	Tests/Fuzzing/run $(FUZZ_SECONDS) sip sdp xml || status=1; \
 	wait $$first || status=1; \
 	exit $$status
+
+# What single steps cost in instructions, against the committed baseline.
+instructions: run-packages test-packages
+	Benchmarks/instructions
 
 bench: build bench-packages
 	Benchmarks/run

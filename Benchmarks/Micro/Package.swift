@@ -30,10 +30,11 @@ let package = Package(
     module("Codecs", ["Primitives", "COpus"]),
     module("Media", ["Primitives", "RTP", "MediaTransport", "Codecs"]),
     .target(name: "AllocationCounter", path: "AllocationCounter"),
+    .target(name: "Callgrind"),
     .executableTarget(
       name: "Micro",
       dependencies: [
-        "Primitives", "RTP", "SIP", "LinuxIO", "MediaTransport", "Codecs", "Media", "AllocationCounter",
+        "Primitives", "RTP", "SIP", "LinuxIO", "MediaTransport", "Codecs", "Media", "AllocationCounter", "Callgrind",
       ], swiftSettings: processor + [.treatAllWarnings(as: .error)]),
   ]
 )

@@ -54,25 +54,7 @@ func audioSteps() throws {
     _ = try decoder.decode(packet.span.bytes, into: &output)
   }
 
-  // As in a meeting: nothing for most of 20 ms, and the core's caches and clock not as a loop leaves them.
-  var encoder = try OpusEncoder()
-  encoder.setBitRate(32_000)
-  encoder.setComplexity(5)
-  var poll = try EventPoll()
-  var rested = Stopwatch()
-  for number in 0..<100 {
-    _ = poll.wait(timeout: .milliseconds(20))
-    var span = payload.mutableSpan
-    var bytes = span.mutableBytes
-    let start = number % 100 * 960
-    rested.start()
-    _ = try encoder.encode(speech[start..<start + 960].span, into: &bytes)
-    rested.stop()
-  }
-  report(
-    Measurement(
-      name: "Opus encode, voice, complexity 5, 32 kbit/s, after 20 ms of sleep",
-      nanoseconds: Double(rested.nanoseconds) / 100, allocations: Double(rested.allocations) / 100))
+  if !countsInstructions { try restedEncoder(speech) }
 
   var tick = [Int16](repeating: 0, count: 960)
   let format = AudioFormat(codec: .opus, payloadType: 111)
@@ -118,6 +100,30 @@ func audioSteps() throws {
     var output = small.mutableSpan
     down.process(wide.span, into: &output)
   }
+}
+
+/// As in a meeting: nothing for most of 20 ms, and the core's caches and clock not as a loop leaves them.
+private func restedEncoder(_ speech: [Int16]) throws {
+  var payload = [UInt8](repeating: 0, count: 1_276)
+  var encoder = try OpusEncoder()
+  encoder.setBitRate(32_000)
+  encoder.setComplexity(5)
+  var poll = try EventPoll()
+  var rested = Stopwatch()
+  for number in 0..<100 {
+    _ = poll.wait(timeout: .milliseconds(20))
+    var span = payload.mutableSpan
+    var bytes = span.mutableBytes
+    let start = number % 100 * 960
+    rested.start()
+    _ = try encoder.encode(speech[start..<start + 960].span, into: &bytes)
+    rested.stop()
+  }
+  report(
+    Measurement(
+      name: "Opus encode, voice, complexity 5, 32 kbit/s, after 20 ms of sleep",
+      nanoseconds: Double(rested.nanoseconds) / 100, allocations: Double(rested.allocations) / 100,
+      steps: 0))
 }
 
 func kernelSteps() throws {

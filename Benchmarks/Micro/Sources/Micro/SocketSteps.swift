@@ -62,11 +62,11 @@ private func packetSteps() throws {
     report(
       Measurement(
         name: "UDP packet of \(size) bytes sent on loopback, \(batch) a call", nanoseconds: sending[rounds / 2],
-        allocations: sendAllocations))
+        allocations: sendAllocations, steps: 0))
     report(
       Measurement(
         name: "UDP packet of \(size) bytes received, \(batch) a call", nanoseconds: receiving[rounds / 2],
-        allocations: receiveAllocations))
+        allocations: receiveAllocations, steps: 0))
   }
 }
 

@@ -1,6 +1,7 @@
-//  Stopwatch.swift: CPU time and allocations of one step, measured in rounds.
+//  Stopwatch.swift: CPU time, instructions and allocations of one step, measured in rounds.
 
 import AllocationCounter
+import Callgrind
 import LinuxIO
 
 /// What one step costs.
@@ -10,7 +11,12 @@ struct Measurement {
   var nanoseconds: Double
   /// malloc, calloc, realloc and aligned allocations of one step, after set-up.
   var allocations: Double
+  /// How many steps the stopwatches saw since the last report, warm-up included; 0: not counted apart.
+  var steps: Int
 }
+
+/// Counting instructions under callgrind: there each instruction counts the same, so that few rounds suffice.
+let countsInstructions = callgrind_runs()
 
 /// Time and allocations between `start` and `stop`, added up; for steps that must be fed in between.
 struct Stopwatch {
@@ -33,9 +39,11 @@ struct Stopwatch {
   @inline(__always) mutating func start() {
     countedAt = allocation_count()
     startedAt = MonotonicClock.threadCPUTime().nanoseconds
+    callgrind_toggle()
   }
 
   @inline(__always) mutating func stop() {
+    callgrind_toggle()
     let ended = MonotonicClock.threadCPUTime().nanoseconds
     nanoseconds += max(0, ended - startedAt - overhead)
     allocations += allocation_count() - countedAt
@@ -45,10 +53,11 @@ struct Stopwatch {
 /// Runs `step` many times and prints what one costs.
 ///
 /// - Parameters:
-///   - count: steps in a round; seven rounds after one to warm up, the median counts.
+///   - count: steps in a round; seven rounds after one to warm up, the median counts. Under callgrind a tenth, two rounds.
 ///   - step: gets the number of the step, from 0 on over all rounds.
 func measure(_ name: String, count: Int, _ step: (Int) throws -> Void) rethrows {
-  let rounds = 7
+  let rounds = countsInstructions ? 1 : 7
+  let count = countsInstructions ? max(1, count / 10) : count
   var number = 0
   func round() throws -> Stopwatch {
     var watch = Stopwatch()
@@ -70,13 +79,16 @@ func measure(_ name: String, count: Int, _ step: (Int) throws -> Void) rethrows 
   }
   times.sort()
   report(
-    Measurement(name: name, nanoseconds: times[rounds / 2], allocations: Double(allocations) / Double(count)))
+    Measurement(
+      name: name, nanoseconds: times[rounds / 2], allocations: Double(allocations) / Double(count), steps: number))
 }
 
-/// One line of JSON, which `Benchmarks/run` reads.
+/// One line of JSON, which `Benchmarks/run` and `Benchmarks/instructions` read.
 func report(_ measurement: Measurement) {
+  if measurement.steps > 0 { callgrind_dump(measurement.name) }
   let nanoseconds = (measurement.nanoseconds * 10).rounded() / 10
   let allocations = (measurement.allocations * 1_000).rounded() / 1_000
   print(
-    #"{"step": "\#(measurement.name)", "nanoseconds": \#(nanoseconds), "allocations": \#(allocations)}"#)
+    #"{"step": "\#(measurement.name)", "nanoseconds": \#(nanoseconds), "allocations": \#(allocations), "steps": \#(measurement.steps)}"#
+  )
 }

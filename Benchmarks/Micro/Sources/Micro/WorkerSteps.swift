@@ -76,8 +76,8 @@ private func measureWorker(
     egress.removeAll()
   }
   flush()
-  let warmUp = 150
-  let ticks = 300
+  let warmUp = countsInstructions ? 20 : 150
+  let ticks = countsInstructions ? 20 : 300
   var receiving = Stopwatch()
   var advancing = Stopwatch()
   var sent = 0
@@ -117,14 +117,15 @@ private func measureWorker(
   report(
     Measurement(
       name: "worker, \(shape): a packet received", nanoseconds: Double(receiving.nanoseconds) / Double(ticks * legs),
-      allocations: Double(receiving.allocations) / Double(ticks * legs)))
+      allocations: Double(receiving.allocations) / Double(ticks * legs), steps: 0))
   report(
     Measurement(
       name: "worker, \(shape): a tick, mix and send", nanoseconds: Double(advancing.nanoseconds) / Double(ticks),
-      allocations: Double(advancing.allocations) / Double(ticks)))
+      allocations: Double(advancing.allocations) / Double(ticks), steps: 0))
   report(
     Measurement(
       name: "worker, \(shape): receive and tick, per leg",
       nanoseconds: Double(receiving.nanoseconds + advancing.nanoseconds) / Double(ticks * legs),
-      allocations: Double(receiving.allocations + advancing.allocations) / Double(ticks * legs)))
+      allocations: Double(receiving.allocations + advancing.allocations) / Double(ticks * legs),
+      steps: (warmUp + ticks) * legs))
 }
