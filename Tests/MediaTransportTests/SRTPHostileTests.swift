@@ -365,13 +365,15 @@ struct SRTPHostileTests {
       plain.append(packet)
       items.append(
         SRTPItem(
-          packet: start, count: packet.count, capacity: 2_048, session: sessions + index % 4, isControl: isControl))
+          packet: start, count: packet.count, capacity: 2_048, session: sessions[index % 4].handle,
+          isControl: isControl))
     }
 
-    items.withUnsafeMutableBufferPointer { SRTPBatch.protect($0) }
+    var engine = SRTPCipherEngine(.evp)
+    items.withUnsafeMutableBufferPointer { SRTPBatch.protect($0, with: &engine) }
     #expect(items.allSatisfy { $0.failure == nil })
     items[5].packet.storeBytes(of: 0xff, toByteOffset: 20, as: UInt8.self)
-    items.withUnsafeMutableBufferPointer { SRTPBatch.unprotect($0) }
+    items.withUnsafeMutableBufferPointer { SRTPBatch.unprotect($0, with: &engine) }
 
     for index in 0..<16 {
       #expect(items[index].failure == (index == 5 ? .authenticationFailed : nil))

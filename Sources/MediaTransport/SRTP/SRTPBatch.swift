@@ -10,16 +10,15 @@ import Primitives
   /// Bytes of packet; after the call the new count, when `failure` is `nil`.
   public var count: Int
   public var capacity: Int
-  /// Lives at its address during the call; may appear in many items.
-  public var session: UnsafeMutablePointer<SRTPSession>
+  /// May appear in many items; the session lives at least as long as the call.
+  public var session: SRTPSessionHandle
   /// RTCP instead of RTP.
   public var isControl: Bool
   /// Why this packet must be dropped; the others are not concerned.
   public var failure: DropReason?
 
   public init(
-    packet: UnsafeMutableRawPointer, count: Int, capacity: Int, session: UnsafeMutablePointer<SRTPSession>,
-    isControl: Bool
+    packet: UnsafeMutableRawPointer, count: Int, capacity: Int, session: SRTPSessionHandle, isControl: Bool
   ) {
     unsafe self.packet = packet
     unsafe self.count = count
@@ -30,25 +29,38 @@ import Primitives
   }
 }
 
-/// Batch entry points. Items are taken in order, so that a session's packets keep theirs.
+/// Batch entry points. The result is that of the items one after another, so that a session's packets keep their order.
 public enum SRTPBatch {
-  public static func protect(_ items: UnsafeMutableBufferPointer<SRTPItem>) {
+  public static func protect(
+    _ items: UnsafeMutableBufferPointer<SRTPItem>, with engine: inout SRTPCipherEngine
+  ) {
     for index in items.indices { unsafe run(&items[index], protects: true) }
   }
 
-  public static func unprotect(_ items: UnsafeMutableBufferPointer<SRTPItem>) {
+  public static func unprotect(
+    _ items: UnsafeMutableBufferPointer<SRTPItem>, with engine: inout SRTPCipherEngine
+  ) {
     for index in items.indices { unsafe run(&items[index], protects: false) }
   }
 
   private static func run(_ item: inout SRTPItem, protects: Bool) {
-    let bytes = unsafe UnsafeMutableRawBufferPointer(start: item.packet, count: item.capacity)
-    var span = unsafe bytes.mutableBytes
     do throws(DropReason) {
-      switch unsafe (protects, item.isControl) {
-      case (true, false): unsafe item.count = try item.session.pointee.protectRTP(&span, count: item.count)
-      case (true, true): unsafe item.count = try item.session.pointee.protectRTCP(&span, count: item.count)
-      case (false, false): unsafe item.count = try item.session.pointee.unprotectRTP(&span, count: item.count)
-      case (false, true): unsafe item.count = try item.session.pointee.unprotectRTCP(&span, count: item.count)
+      let (packet, count, capacity) = unsafe (item.packet, item.count, item.capacity)
+      guard count >= 0, count <= capacity else { throw .badLength }
+      if let contexts = unsafe item.session.contexts {
+        switch unsafe (protects, item.isControl) {
+        case (true, false): unsafe item.count = try contexts[0].protectRTP(packet, count: count, capacity: capacity)
+        case (true, true): unsafe item.count = try contexts[0].protectRTCP(packet, count: count, capacity: capacity)
+        case (false, false): unsafe item.count = try contexts[1].unprotectRTP(packet, count: count)
+        case (false, true): unsafe item.count = try contexts[1].unprotectRTCP(packet, count: count)
+        }
+      } else if let references = unsafe item.session.references {
+        switch unsafe (protects, item.isControl) {
+        case (true, false): unsafe item.count = try references[0].protectRTP(packet, count: count, capacity: capacity)
+        case (true, true): unsafe item.count = try references[0].protectRTCP(packet, count: count, capacity: capacity)
+        case (false, false): unsafe item.count = try references[1].unprotectRTP(packet, count: count)
+        case (false, true): unsafe item.count = try references[1].unprotectRTCP(packet, count: count)
+        }
       }
       unsafe item.failure = nil
     } catch {

@@ -11,6 +11,12 @@ public enum SRTPError: Error, Hashable, Sendable {
   case libraryFailure
 }
 
+/// A session's place in memory, for `SRTPItem`: good as long as the session lives, wherever its value is moved.
+@unsafe public struct SRTPSessionHandle: BitwiseCopyable {
+  let contexts: UnsafeMutablePointer<SRTPContext>?
+  let references: UnsafeMutablePointer<ReferenceSRTP>?
+}
+
 /// Protects and unprotects the packets of one leg in place.
 ///
 /// The span is the packet's whole buffer, `count` how much of it the packet takes. A packet grows by at most
@@ -30,10 +36,13 @@ public enum SRTPError: Error, Hashable, Sendable {
   private let contexts: UnsafeMutablePointer<SRTPContext>?
   private let references: UnsafeMutablePointer<ReferenceSRTP>?
 
+  /// Names this session in a batch.
+  public var handle: SRTPSessionHandle { unsafe SRTPSessionHandle(contexts: contexts, references: references) }
+
   /// - Throws: `SRTPError`; nothing is kept then.
   public init(send: SRTPMasterKey, receive: SRTPMasterKey, backend: SRTPBackend = .evp) throws(SRTPError) {
     switch backend {
-    case .evp:
+    case .ipsecMB, .evp:
       unsafe contexts = try Self.makeContexts(.master(send), .master(receive))
       unsafe references = nil
     case .reference:

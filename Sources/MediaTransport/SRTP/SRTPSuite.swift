@@ -78,11 +78,3 @@ public struct SRTPMasterKey: Hashable, Sendable {
 
   public var keyAndSalt: [UInt8] { key + salt }
 }
-
-/// Which implementation transforms packets (configuration key `srtp`).
-public enum SRTPBackend: String, CaseIterable, Sendable {
-  /// Parley's own framing over OpenSSL's EVP ciphers.
-  case evp
-  /// libsrtp2, whole: slower; the oracle of the tests.
-  case reference
-}
