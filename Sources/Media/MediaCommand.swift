@@ -83,6 +83,8 @@ public struct WorkerReport: Sendable {
   public var cpuMicroseconds: UInt64 = 0
   /// Ticks that ended after their deadline, ever.
   public var lateTicks: UInt64 = 0
+  /// Messages to other workers that were lost because a queue was full, ever.
+  public var linkOverflow: UInt64 = 0
   /// Deadline minus finish of this second's ticks, microseconds: `p99` is what 99 % of the ticks had at least.
   public var slack = LatencySummary()
   /// Arrival to departure of mixed packets, microseconds.

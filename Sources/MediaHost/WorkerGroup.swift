@@ -24,6 +24,7 @@ final class WorkerGroup: Sendable {
     var started: [WorkerThread] = []
     do throws(LinuxError) {
       eventsReady = try WakeUp()
+      let links = try cpus.count > 1 ? WorkerLinks(workers: cpus.count) : nil
       for (number, cpu) in cpus.enumerated() {
         let offset = settings.mediaPort + 2 * number
         guard let port = UInt16(exactly: offset), let address = SocketAddress(host: settings.mediaAddress, port: port)
@@ -34,8 +35,10 @@ final class WorkerGroup: Sendable {
         configuration.allowsPlain = settings.plainRTP
         configuration.limits.legs = settings.maximumLegs
         configuration.limits.legsPerMeeting = settings.maximumLegs
-        let thread = try WorkerThread(
-          WorkerThread.Configuration(worker: configuration, cpu: cpu, address: address), eventsReady: eventsReady)
+        var own = WorkerThread.Configuration(worker: configuration, cpu: cpu, address: address)
+        own.origin = clock.instant
+        own.links = links
+        let thread = try WorkerThread(own, eventsReady: eventsReady)
         started.append(thread)
         let grants = thread.grants
         log.info(

@@ -67,7 +67,7 @@ final class WorkerLoop: @unchecked Sendable {
       $0.sendBufferBytes = ports.media.sendBufferBytes
     }
     var worker = unsafe MediaWorker(
-      configuration: configuration.worker, now: MonotonicClock.now(), packetMemory: memory)
+      configuration: configuration.worker, now: configuration.origin ?? MonotonicClock.now(), packetMemory: memory)
     var ingress = DatagramBatch(capacity: Self.receivesPerTurn * DatagramSocket.maximumBatch)
     // Room for a BYE of each leg of the largest meeting.
     var egress = DatagramBatch(capacity: max(1024, configuration.worker.limits.legs + 64))
@@ -75,8 +75,10 @@ final class WorkerLoop: @unchecked Sendable {
     var now = MonotonicClock.now()
     while !shared.isStopping.load(ordering: .acquiring) {
       receive(&worker, &ingress, now: now, &egress)
+      takeLinks(&worker, now: now)
       perform(&worker, now: now, &egress)
       advance(&worker, now: now, &egress)
+      sendLinks(&worker)
       tell(&worker)
       let finished = MonotonicClock.now()
       worker.departed(at: finished)
@@ -112,6 +114,26 @@ final class WorkerLoop: @unchecked Sendable {
   private func note(_ received: DatagramSocket.Received, _ worker: inout MediaWorker) {
     if received.truncated > 0 { worker.countDrops(.tooLong, received.truncated) }
     if received.exhausted > 0 { worker.countDrops(.poolExhausted, received.exhausted) }
+  }
+
+  /// What other workers sent. Bounded by what the queues hold: whoever fills them while they are emptied waits.
+  private func takeLinks(_ worker: inout MediaWorker, now: Instant) {
+    guard let links = configuration.links else { return }
+    let own = configuration.worker.worker
+    for sender in 0..<links.workers {
+      for _ in 0..<WorkerLinks.capacity {
+        guard let message = links.take(from: sender, to: own) else { break }
+        worker.receive(message, from: sender, now: now)
+      }
+    }
+  }
+
+  private func sendLinks(_ worker: inout MediaWorker) {
+    let own = configuration.worker.worker
+    while let (receiver, message) = worker.takeLinkMessage() {
+      let isSent = configuration.links?.send(message, from: own, to: receiver) ?? false
+      if !isSent { worker.linkFailed(message, to: receiver) }
+    }
   }
 
   private func perform(_ worker: inout MediaWorker, now: Instant, _ egress: inout DatagramBatch) {
@@ -188,6 +210,7 @@ final class WorkerLoop: @unchecked Sendable {
       deadline = now
     }
     if shared.isStopping.load(ordering: .acquiring) { deadline = now }
+    if let links = configuration.links, !links.isEmpty(to: configuration.worker.worker) { deadline = now }
     let ready = poll.wait(timeout: max(.zero, deadline - now))
     shared.commandsReady.finishWait()
     mediaReadable = mediaReadable || ready.isReadable(Self.mediaToken)

@@ -22,6 +22,10 @@ public final class WorkerThread: @unchecked Sendable {
     public var sockets = DatagramSocket.Options()
     /// Keep packet memory from being swapped, where permitted.
     public var locksMemory = true
+    /// Where its ticks begin to count: the same for all workers of a host. `nil`: when the thread starts.
+    public var origin: Instant?
+    /// The host's other workers; `nil` when there are none.
+    public var links: WorkerLinks?
     public var commandCapacity = 4096
     public var eventCapacity = 4096
 
@@ -96,7 +100,12 @@ final class WorkerShared: Sendable {
   init(_ configuration: WorkerThread.Configuration, eventsReady: WakeUp) throws(LinuxError) {
     commands = SPSCQueue(capacity: configuration.commandCapacity)
     events = SPSCQueue(capacity: configuration.eventCapacity)
-    commandsReady = try WakeUp()
+    let number = configuration.worker.worker
+    if let links = configuration.links, links.wakeUps.indices.contains(number) {
+      commandsReady = links.wakeUps[number]
+    } else {
+      commandsReady = try WakeUp()
+    }
     started = try WakeUp()
     self.eventsReady = eventsReady
   }

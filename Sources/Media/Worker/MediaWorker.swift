@@ -31,13 +31,17 @@ public struct MediaWorker: ~Copyable {
   /// Meetings whose talkers changed.
   var meetingsToReport: BoundedList<Int32>
 
+  /// What other workers of this host are to get.
+  var outbox: LinkOutbox
+
   var counters = WorkerCounters()
   var latency: TickLatency
   var nextReport: Instant
   var report: WorkerReport?
 
   /// - Parameters:
-  ///   - now: the origin of the worker's ticks.
+  ///   - now: the origin of the worker's ticks: one moment for all workers of a host, so that ticks of the same number
+  ///     and phase fall together.
   ///   - packetMemory: as in `PacketPool.init`: `configuration.limits.packets * PacketPool.bufferSize` bytes, or `nil`.
   public init(configuration: MediaWorkerConfiguration, now: Instant, packetMemory: UnsafeMutableRawPointer? = nil) {
     let limits = configuration.limits
@@ -55,6 +59,7 @@ public struct MediaWorker: ~Copyable {
     ring = EventRing(limits: limits)
     legsWithNews = BoundedList(capacity: limits.legs)
     meetingsToReport = BoundedList(capacity: limits.meetings)
+    outbox = LinkOutbox(capacity: limits.linkMessages)
     latency = TickLatency()
     nextReport = now + .seconds(1)
   }
@@ -139,6 +144,7 @@ public struct MediaWorker: ~Copyable {
     let second = now - nextReport + .seconds(1)
     report.busy = min(1, max(0, 1 - counters.waited.seconds / second.seconds))
     report.lateTicks = counters.lateTicks
+    report.linkOverflow = counters.linkOverflow
     report.slack = latency.slack
     report.residence = latency.residence
     self.report = report
@@ -156,6 +162,8 @@ struct WorkerCounters {
   var decodes: UInt64 = 0
   var encodes: UInt64 = 0
   var lateTicks: UInt64 = 0
+  /// Messages to other workers that were lost for want of room.
+  var linkOverflow: UInt64 = 0
   /// Since the last report.
   var waited = Interval.zero
 }

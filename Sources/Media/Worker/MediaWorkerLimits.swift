@@ -26,6 +26,8 @@ public struct MediaWorkerLimits: Sendable, Hashable {
   public var packetsPerLegAndSecond = 400
   /// Ticks a meeting makes up for when the worker was late; older ones are skipped.
   public var ticksToCatchUp = 5
+  /// Messages to other workers that one turn may leave: 2 KiB each.
+  public var linkMessages = 1024
   /// How long a latched address must be quiet before an authentic packet may move the leg to another one.
   public var relatchQuiet = Interval.milliseconds(200)
 
