@@ -13,7 +13,7 @@ BIN = $(shell $(SWIFT) build $(RELEASE) --show-bin-path)
 FUZZ_SECONDS ?= 60
 
 RUN_PACKAGES := libsrtp2-dev libopus-dev libssl-dev libipsec-mb-dev libnuma-dev libxml2-dev libsqlite3-dev pkg-config
-TEST_PACKAGES := baresip-core sip-tester espeak-ng sox valgrind binutils
+TEST_PACKAGES := python3 baresip-core sip-tester espeak-ng sox valgrind binutils
 BENCH_PACKAGES := python3 valgrind janus opus-tools espeak-ng sox
 
 .PHONY: help run build test unit-test system-test instructions lint fuzz bench run-packages test-packages bench-packages clean
