@@ -136,6 +136,18 @@ final class WorkerPeer {
     return Array(buffer[..<count])
   }
 
+  /// Any packet as it is, protected with this peer's key; `nil` where its header lies, which SRTP itself refuses.
+  func protect(_ packet: [UInt8], isControl: Bool = false) -> [UInt8]? {
+    guard session != nil else { return packet }
+    var buffer = packet + [UInt8](repeating: 0, count: max(0, PacketPool.bufferSize - packet.count))
+    var span = buffer.mutableSpan
+    var bytes = span.mutableBytes
+    let length = packet.count
+    let count =
+      isControl ? try? session?.protectRTCP(&bytes, count: length) : try? session?.protectRTP(&bytes, count: length)
+    return count.map { Array(buffer[..<$0]) }
+  }
+
   /// One RTCP compound, protected.
   func rtcp(_ build: (inout RTCPWriter, inout MutableRawSpan) -> Void) -> [UInt8] {
     var buffer = [UInt8](repeating: 0, count: PacketPool.bufferSize)
