@@ -42,6 +42,8 @@
           }
         }
         var before = allocation_count()
+        let isReduced = tick % 120 < 60
+        if tick % 60 == 30 { bench.worker.setEffort(complexity: isReduced ? 0 : 5, talkers: isReduced ? 2 : 4) }
         bench.worker.receive(&bench.ingress, now: bench.now, into: &bench.egress)
         received += allocation_count() - before
         let end = bench.now + .milliseconds(20)

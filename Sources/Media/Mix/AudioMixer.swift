@@ -58,7 +58,7 @@ extension MediaWorker {
     let before = meetings[meeting].choice
     var choice = before
     var probe = ProbeSearch(cursor: meetings[meeting].probeCursor)
-    choice.begin()
+    choice.begin(limit: effort.talkers)
     for index in 0..<meetings[meeting].legs.count {
       let slot = Int(meetings[meeting].legs[index])
       tend(slot, now: now)
@@ -199,7 +199,8 @@ extension MediaWorker {
       }
       let mixed = level ?? mixer.scratch.mixAll(&meetings[meeting].limiter)
       level = mixed
-      let frames = mixer.scratch.encode(for: &encoders[group], level: mixed, tick: schedule.tick)
+      let frames = mixer.scratch.encode(
+        for: &encoders[group], level: mixed, tick: schedule.tick, complexity: effort.complexity)
       counters.encodes &+= UInt64(truncatingIfNeeded: frames)
     }
   }
@@ -220,7 +221,8 @@ extension MediaWorker {
         continue
       }
       let level = mixer.scratch.mixMinus(place, &legs[slot].limiter)
-      let frames = mixer.scratch.encode(for: &encoders[group], level: level, tick: schedule.tick)
+      let frames = mixer.scratch.encode(
+        for: &encoders[group], level: level, tick: schedule.tick, complexity: effort.complexity)
       counters.encodes &+= UInt64(truncatingIfNeeded: frames)
     }
   }

@@ -15,6 +15,7 @@ struct EncodeGroup: ~Copyable {
   /// The talker's slot while the group is one leg's own; −1 when shared or free.
   var owner = -1
   private(set) var isPaused = true
+  private var complexity: Int
   private(set) var packetCount = 0
   private(set) var level = AudioLevel(byte: 127)
   private var packets: InlineArray<2, EncodedAudio>
@@ -25,11 +26,19 @@ struct EncodeGroup: ~Copyable {
   private var comfortBytes: InlineArray<1276, UInt8> = InlineArray(repeating: 0)
 
   init(format: AudioFormat, packetMilliseconds: Int) {
-    encoder = AudioEncoder(format: format, packetMilliseconds: packetMilliseconds)
+    complexity = EncodingEffort.full.complexity
+    encoder = AudioEncoder(format: format, packetMilliseconds: packetMilliseconds, complexity: complexity)
     packets = InlineArray(repeating: EncodedAudio(byteCount: 0, duration: 0, timestampOffset: 0))
     var span = comfortBytes.mutableSpan
     var bytes = unsafe span.mutableBytes
     comfort = encoder.writeComfort(into: &bytes)
+  }
+
+  /// The effort of the worker; a call into the codec only where it has changed.
+  mutating func setComplexity(_ wanted: Int) {
+    guard wanted != complexity else { return }
+    complexity = wanted
+    encoder.setComplexity(wanted)
   }
 
   /// Encodes one tick.
@@ -83,7 +92,9 @@ struct EncodeGroup: ~Copyable {
     owner = leg
     packetCount = 0
     isPaused = shared.isPaused
+    complexity = shared.complexity
     if !encoder.adopt(shared.encoder) {
+      complexity = -1
       encoder.pause()
       isPaused = true
     }
@@ -93,7 +104,9 @@ struct EncodeGroup: ~Copyable {
   mutating func resume(_ own: borrowing EncodeGroup) {
     packetCount = 0
     isPaused = own.isPaused
+    complexity = own.complexity
     if !encoder.adopt(own.encoder) {
+      complexity = -1
       encoder.pause()
       isPaused = true
     }

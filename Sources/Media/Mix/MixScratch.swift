@@ -97,8 +97,9 @@ import RTP
   }
 
   /// Encodes the mix for one group.
-  func encode(for group: inout EncodeGroup, level: AudioLevel, tick: Int64) -> Int {
-    unsafe group.encode(
+  func encode(for group: inout EncodeGroup, level: AudioLevel, tick: Int64, complexity: Int) -> Int {
+    group.setComplexity(complexity)
+    return unsafe group.encode(
       frame(Self.mixPlace).span, silence: frame(Self.silencePlace).span, level: level, tick: tick)
   }
 

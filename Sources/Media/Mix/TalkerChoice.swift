@@ -91,14 +91,24 @@ struct TalkerChoice: BitwiseCopyable {
   /// A newcomer must be 6 dB louder than the softest talker to take that place.
   static let hysteresis: Int32 = 6 * 16
 
-  let limit: Int
+  /// Places: also those who fade out have one.
+  let capacity: Int
+  /// Who may be chosen now: `capacity`, or fewer under load.
+  private(set) var limit: Int
   private(set) var count = 0
   private var legs: InlineArray<8, Int32> = InlineArray(repeating: -1)
   private var scores: InlineArray<8, Int32> = InlineArray(repeating: 0)
 
-  init(limit: Int) { self.limit = min(max(limit, 1), MediaWorkerLimits.maximumTalkers) }
+  init(limit: Int) {
+    capacity = min(max(limit, 1), MediaWorkerLimits.maximumTalkers)
+    self.limit = capacity
+  }
 
-  mutating func begin() { count = 0 }
+  /// - Parameter limit: 1…`capacity`, clamped.
+  mutating func begin(limit: Int) {
+    count = 0
+    self.limit = min(max(limit, 1), capacity)
+  }
 
   /// Offers one leg; calls in any order.
   @inline(__always) mutating func offer(_ leg: Int, _ activity: TalkerActivity, wasTalker: Bool) {
@@ -121,7 +131,7 @@ struct TalkerChoice: BitwiseCopyable {
     count &+= 1
   }
 
-  var isFull: Bool { count == limit }
+  var isFull: Bool { count == capacity }
 
   func contains(_ leg: Int) -> Bool {
     for index in 0..<count where Int(legs[index]) == leg { return true }
@@ -130,7 +140,7 @@ struct TalkerChoice: BitwiseCopyable {
 
   /// Gives the last place, if there is one, to a leg that was not chosen.
   mutating func append(_ leg: Int) {
-    guard count < limit else { return }
+    guard count < capacity else { return }
     legs[count] = Int32(truncatingIfNeeded: leg)
     scores[count] = 0
     count &+= 1

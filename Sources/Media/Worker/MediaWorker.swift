@@ -22,6 +22,7 @@ public struct MediaWorker: ~Copyable {
   var meetingSlots: FlatTable<UInt32>
   var router: DatagramRouter
   var mixer: AudioMixer
+  var effort = EncodingEffort.full
   var schedule: TickSchedule
   var random: RandomSource
 
