@@ -6,8 +6,12 @@
   public var count: UInt16
   /// Which of the worker's two sockets: 0 the media port, 1 the next port up, for RTCP without rtcp-mux.
   public var socket: UInt8
+  /// RTCP: where it is to be protected, as such.
+  public var isControl = false
   /// The source of a received datagram, the destination of one to send.
   public var peer: SocketAddress
+  /// The slot of the leg whose key must still protect it; −1 when it may leave as it is.
+  public var leg: Int32 = -1
 
   @inlinable public init(buffer: PacketBuffer, count: Int, socket: UInt8, peer: SocketAddress) {
     self.buffer = buffer

@@ -1,5 +1,5 @@
 //  DatagramRouter.swift: from a datagram's source to the leg it belongs to; addresses are learned from authentic packets only.
-//  Walk: MediaWorker.receive → DatagramRouter.route → SRTPSession.unprotectRTP
+//  Walk: MediaWorker.receive → DatagramRouter.settled, .route → SRTPQueue.unprotect
 
 import MediaTransport
 import Primitives
@@ -131,6 +131,19 @@ struct DatagramRouter: ~Copyable {
 
   // MARK: A datagram comes
 
+  /// The leg that the datagram's source surely belongs to, without looking into the packet; `nil` where `route` must decide.
+  func settled(_ datagram: Datagram, _ legs: borrowing SlotTable<Leg>, now: Instant) -> Int? {
+    let flow = Flow(address: datagram.peer, socket: datagram.socket)
+    guard let slot = flows[flow] else { return nil }
+    guard flow.socket == 0 ? legs[slot].media.isLatched(at: flow.address) : legs[slot].control.isLatched(at: flow.address)
+    else { return nil }
+    // A new call from an old call's address: only when the old one is quiet are others tried.
+    guard unlatched.isEmpty || legs[slot].isPlain || now - legs[slot].lastHeard < limits.takeoverQuiet else { return nil }
+    return slot
+  }
+
+  /// For a datagram that is not `settled`.
+  ///
   /// - Parameter bytes: still protected; unchanged.
   /// - Returns: the leg's slot. Its packet is authentic when this call had to latch it, else the caller finds out.
   /// - Throws: `.unknownSource`, `.notLatched`.
@@ -140,9 +153,7 @@ struct DatagramRouter: ~Copyable {
     let flow = Flow(address: datagram.peer, socket: datagram.socket)
     if let slot = flows[flow] {
       let path = flow.socket == 0 ? legs[slot].media : legs[slot].control
-      if path.isLatched, path.address == flow.address {
-        // A new call from an old call's address: only when the old one is quiet are others tried.
-        if unlatched.isEmpty || legs[slot].isPlain || now - legs[slot].lastHeard < limits.takeoverQuiet { return slot }
+      if path.isLatched(at: flow.address) {
         if legs[slot].authenticates(bytes, isControl: isControl) { return slot }
       } else if mayLatch(legs[slot], flow, isControl), legs[slot].authenticates(bytes, isControl: isControl) {
         latch(flow, slot, &legs)

@@ -1,5 +1,5 @@
 //  AudioMixer.swift: one meeting's tick: who is heard, one total, mix-minus for talkers, one encode for each group.
-//  Walk: AudioReceiver → AudioMixer → EncodeGroup → SendStream → SRTPSession.protectRTP → DatagramBatch
+//  Walk: AudioReceiver → AudioMixer → EncodeGroup → SendStream → DatagramBatch → MediaWorker.protectEgress
 
 import MediaTransport
 import Primitives
@@ -33,8 +33,8 @@ public struct AudioMixer: ~Copyable {
 
 extension MediaWorker {
   /// One meeting's tick, or the rest of it.
-  /// - Returns: `false` when `egress` filled up before the end.
-  mutating func tick(_ meeting: Int, now: Instant, into egress: inout DatagramBatch) -> Bool {
+  /// - Returns: `false` when `egress` filled up, or had `limit` datagrams, before the end.
+  mutating func tick(_ meeting: Int, now: Instant, into egress: inout DatagramBatch, limit: Int) -> Bool {
     precondition(egress.capacity >= AudioMixer.packetsPerLeg)
     if !mixer.isMixed {
       chooseTalkers(of: meeting, now: now)
@@ -44,8 +44,9 @@ extension MediaWorker {
       noteTalkers(of: meeting, now: now)
       mixer.isMixed = true
     }
+    let limit = min(limit, egress.capacity &- AudioMixer.packetsPerLeg &+ 1)
     while mixer.cursor < meetings[meeting].legs.count {
-      guard egress.capacity &- egress.count >= AudioMixer.packetsPerLeg else { return false }
+      guard egress.count < limit else { return false }
       send(to: Int(meetings[meeting].legs[mixer.cursor]), of: meeting, now: now, into: &egress)
       mixer.cursor &+= 1
     }
@@ -276,10 +277,10 @@ extension MediaWorker {
       let group = own >= 0 ? own : meetings[meeting].formats[legs[slot].format].shared
       let packets = encoders[group].packetCount
       for index in 0..<packets {
-        Self.emit(&legs[slot], encoders, group, index, tick: tick, &pool, &counters, into: &egress)
+        Self.emit(slot, &legs[slot], encoders, group, index, tick: tick, &pool, &counters, into: &egress)
       }
       if packets == 0, encoders[group].isPaused, tick &- legs[slot].send.lastTick >= AudioMixer.comfortTicks {
-        Self.emit(&legs[slot], encoders, group, nil, tick: tick, &pool, &counters, into: &egress)
+        Self.emit(slot, &legs[slot], encoders, group, nil, tick: tick, &pool, &counters, into: &egress)
       }
     }
     if legs[slot].rtcp.isDue(now: now, random: &random) {
@@ -287,10 +288,11 @@ extension MediaWorker {
     }
   }
 
+  /// Writes one packet in the clear: `protectEgress` follows.
   /// - Parameter index: of the group's packets; `nil` for its comfort packet.
   private static func emit(
-    _ leg: inout Leg, _ encoders: borrowing SlotTable<EncodeGroup>, _ group: Int, _ index: Int?, tick: Int64,
-    _ pool: inout PacketPool, _ counters: inout WorkerCounters, into egress: inout DatagramBatch
+    _ slot: Int, _ leg: inout Leg, _ encoders: borrowing SlotTable<EncodeGroup>, _ group: Int, _ index: Int?,
+    tick: Int64, _ pool: inout PacketPool, _ counters: inout WorkerCounters, into egress: inout DatagramBatch
   ) {
     let prepared: EncodedAudio? = if let index { encoders[group].packet(index) } else { encoders[group].comfort }
     guard let packet = prepared else { return }
@@ -298,31 +300,24 @@ extension MediaWorker {
       counters.drops.count(.poolExhausted)
       return
     }
-    do throws(DropReason) {
-      let count = try pool.withMutableBytes(of: buffer) { (bytes: inout MutableRawSpan) throws(DropReason) -> Int in
-        let written =
-          if let index {
-            encoders[group].write(index, into: &bytes, &leg.send, tick: tick)
-          } else {
-            encoders[group].writeComfort(packet, into: &bytes, &leg.send, tick: tick)
-          }
-        guard let written else { return 0 }
-        return try leg.session?.protectRTP(&bytes, count: written) ?? written
-      }
-      let datagram = Datagram(buffer: buffer, count: count, socket: 0, peer: leg.media.address)
-      guard count > 0, egress.append(datagram) else {
-        pool.give(buffer)
-        return
-      }
-      leg.send.sent(packet, tick: tick)
-      counters.packetsOut &+= 1
-    } catch {
-      counters.drops.count(error)
-      pool.give(buffer)
+    let written = pool.withMutableBytes(of: buffer) { (bytes: inout MutableRawSpan) -> Int? in
+      if let index { return encoders[group].write(index, into: &bytes, &leg.send, tick: tick) }
+      return encoders[group].writeComfort(packet, into: &bytes, &leg.send, tick: tick)
     }
+    guard let written else {
+      pool.give(buffer)
+      return
+    }
+    var datagram = Datagram(buffer: buffer, count: written, socket: 0, peer: leg.media.address)
+    if !leg.isPlain { datagram.leg = Int32(truncatingIfNeeded: slot) }
+    guard egress.append(datagram) else {
+      pool.give(buffer)
+      return
+    }
+    leg.send.sent(packet, tick: tick)
   }
 
-  /// One RTCP compound to the leg's peer.
+  /// One RTCP compound to the leg's peer, in the clear: `protectEgress` follows.
   mutating func sendReport(_ slot: Int, goodbye: Bool, now: Instant, into egress: inout DatagramBatch) {
     let mux = legs[slot].configuration.rtcpMux
     let path = mux ? legs[slot].media : legs[slot].control
@@ -338,11 +333,12 @@ extension MediaWorker {
     do throws(DropReason) {
       let count = try Self.writeReport(
         &legs[slot], buffer, pool, goodbye: goodbye, tick: schedule.tick, wall: wall, now: now)
-      guard egress.append(Datagram(buffer: buffer, count: count, socket: mux ? 0 : 1, peer: path.address)) else {
-        throw .queueFull
-      }
-      legs[slot].rtcp.sent(count: count, send: legs[slot].send, now: now, random: &random)
-      counters.packetsOut &+= 1
+      var datagram = Datagram(buffer: buffer, count: count, socket: mux ? 0 : 1, peer: path.address)
+      datagram.isControl = true
+      if !legs[slot].isPlain { datagram.leg = Int32(truncatingIfNeeded: slot) }
+      guard egress.append(datagram) else { throw .queueFull }
+      let growth = legs[slot].session?.maximumGrowth ?? 0
+      legs[slot].rtcp.sent(count: count &+ growth, send: legs[slot].send, now: now, random: &random)
     } catch {
       counters.drops.count(error)
       pool.give(buffer)
@@ -359,7 +355,7 @@ extension MediaWorker {
         send: leg.send, block: block, wall: wall, timestamp: leg.send.timestamp(at: tick), goodbye: goodbye,
         into: &bytes)
       guard let written else { throw .tooLong }
-      return try leg.session?.protectRTCP(&bytes, count: written) ?? written
+      return written
     }
   }
 

@@ -1,5 +1,5 @@
 //  RTCPSession.swift: one leg's reports: when, what, and what the peer's reports say (RFC 3550 §6).
-//  Walk: Meeting's tick → RTCPSession.write → SRTPSession.protectRTCP; SRTPSession.unprotectRTCP → RTCPSession.receive
+//  Walk: Meeting's tick → RTCPSession.write → MediaWorker.protectEgress; SRTPQueue.unprotect → RTCPSession.receive
 
 import Primitives
 import RTP

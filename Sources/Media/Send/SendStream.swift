@@ -1,5 +1,5 @@
 //  SendStream.swift: a leg's own RTP identity towards its peer: SSRC, sequence and timestamp without a break (RFC 3550 §5.1).
-//  Walk: AudioMixer → SendStream → SRTPSession.protectRTP → DatagramBatch
+//  Walk: AudioMixer → SendStream → DatagramBatch → MediaWorker.protectEgress
 
 import Primitives
 import RTP

@@ -20,6 +20,7 @@ struct PeerPath: BitwiseCopyable {
     address = signalled
   }
 
+  func isLatched(at source: SocketAddress) -> Bool { isLatched && address == source }
   var canSend: Bool { !isLost && address.port != 0 && !address.isUnspecified }
 }
 

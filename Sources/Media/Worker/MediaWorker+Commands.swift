@@ -159,7 +159,9 @@ extension MediaWorker {
 
   private mutating func closeLeg(_ slot: Int, now: Instant, into egress: inout DatagramBatch) {
     let meeting = legs[slot].meeting
+    let first = egress.count
     sendReport(slot, goodbye: true, now: now, into: &egress)
+    protectEgress(&egress, from: first)  // while its key is there
     ring.command(.closed(legs[slot].id, legs[slot].statistics))
     forgetNews(of: slot)
     router.remove(slot, &legs)

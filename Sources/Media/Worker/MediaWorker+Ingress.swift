@@ -1,47 +1,60 @@
 //  MediaWorker+Ingress.swift: from a received datagram to the leg's audio, keys and reports.
-//  Walk: MediaWorker.receive → DatagramRouter.route → SRTPSession.unprotectRTP → RTPHeader → ReceiveStream → AudioReceiver
+//  Walk: MediaWorker.receive → DatagramRouter.route → SRTPQueue.unprotect → RTPHeader → ReceiveStream → AudioReceiver
 
 import MediaTransport
 import Primitives
 import RTP
 
+/// A datagram whose leg is known.
+struct ArrivedPacket: BitwiseCopyable {
+  var datagram: Datagram
+  var slot: Int32
+  /// Its place in the cipher queue; −1 when it is not encrypted.
+  var item: Int32
+}
+
 extension MediaWorker {
   /// Takes every datagram of `batch`, and empties it. Never stops half-way: what cannot be used is dropped and counted.
+  ///
+  /// Packets are routed, unprotected and used in groups of up to `cipherBatch`, with the same result as one by one:
+  /// whatever depends on the packets before (latching, moving, a doubtful address) is decided when those are used.
   public mutating func receive(_ batch: inout DatagramBatch, now: Instant, into egress: inout DatagramBatch) {
+    counters.packetsIn &+= UInt64(truncatingIfNeeded: batch.count)
     for index in 0..<batch.count {
       let datagram = batch[index]
-      counters.packetsIn &+= 1
       do throws(DropReason) {
-        try accept(datagram, now: now)
+        try admit(datagram, now: now)
       } catch {
         counters.drops.count(error)
         pool.give(datagram.buffer)
       }
+      if arrivals.isFull { useArrivals(now: now) }
     }
+    useArrivals(now: now)
     batch.removeAll()
   }
 
+  /// Finds the datagram's leg.
   /// - Throws: why the datagram is of no use; its buffer is then still the caller's.
-  private mutating func accept(_ datagram: Datagram, now: Instant) throws(DropReason) {
+  private mutating func admit(_ datagram: Datagram, now: Instant) throws(DropReason) {
     guard Int(datagram.count) <= PacketPool.bufferSize else { throw .tooLong }
     let kind = pool.withBytes(of: datagram.buffer, count: Int(datagram.count)) { PacketKind(of: $0) }
     // RTP belongs on the first socket; whatever else is neither is not spoken here.
     guard kind == .rtcp || (kind == .rtp && datagram.socket == 0) else { throw .unknownProtocol }
-    let isControl = kind == .rtcp
-    let slot = try Self.route(datagram, isControl: isControl, &router, &legs, pool, now: now)
-    let count: Int
-    do throws(DropReason) {
-      count = try Self.unprotect(&legs[slot], datagram, isControl: isControl, pool)
-      try legs[slot].countPacket(limit: configuration.limits.packetsPerLegAndSecond, now: now)
-      if isControl {
-        try acceptControl(slot, datagram, count: count, now: now)
-      } else {
-        try acceptMedia(slot, datagram, count: count, now: now)
-      }
-    } catch {
-      legs[slot].dropped &+= 1
-      throw error
+    let slot: Int
+    if let settled = router.settled(datagram, legs, now: now) {
+      slot = settled
+    } else {
+      useArrivals(now: now)
+      slot = try Self.route(datagram, isControl: kind == .rtcp, &router, &legs, pool, now: now)
     }
+    var arrived = ArrivedPacket(datagram: datagram, slot: Int32(truncatingIfNeeded: slot), item: -1)
+    arrived.datagram.isControl = kind == .rtcp
+    if !legs[slot].isPlain {
+      arrived.item = Int32(truncatingIfNeeded: cipherQueue.count)
+      Self.enqueue(arrived.datagram, slot, legs, &cipherQueue, pool)
+    }
+    arrivals.append(arrived)
   }
 
   private static func route(
@@ -53,18 +66,30 @@ extension MediaWorker {
     }
   }
 
-  /// - Returns: the packet's count without its protection.
-  private static func unprotect(
-    _ leg: inout Leg, _ datagram: Datagram, isControl: Bool, _ pool: borrowing PacketPool
-  ) throws(DropReason) -> Int {
-    let count = Int(datagram.count)
-    if leg.isPlain { return count }
-    return try pool.withMutableBytes(of: datagram.buffer) { (bytes: inout MutableRawSpan) throws(DropReason) -> Int in
-      let result =
-        isControl
-        ? try leg.session?.unprotectRTCP(&bytes, count: count) : try leg.session?.unprotectRTP(&bytes, count: count)
-      return result ?? count
+  /// Unprotects what has been routed, and uses it.
+  private mutating func useArrivals(now: Instant) {
+    guard arrivals.count > 0 else { return }
+    cipherQueue.unprotect(with: &ciphers)
+    for index in 0..<arrivals.count {
+      let arrived = arrivals[index]
+      let slot = Int(arrived.slot)
+      do throws(DropReason) {
+        let count =
+          arrived.item < 0 ? Int(arrived.datagram.count) : try cipherQueue.count(of: Int(arrived.item))
+        try legs[slot].countPacket(limit: configuration.limits.packetsPerLegAndSecond, now: now)
+        if arrived.datagram.isControl {
+          try acceptControl(slot, arrived.datagram, count: count, now: now)
+        } else {
+          try acceptMedia(slot, arrived.datagram, count: count, now: now)
+        }
+      } catch {
+        legs[slot].dropped &+= 1
+        counters.drops.count(error)
+        pool.give(arrived.datagram.buffer)
+      }
     }
+    arrivals.removeAll()
+    cipherQueue.removeAll()
   }
 
   // MARK: Media

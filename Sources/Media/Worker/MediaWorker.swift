@@ -11,6 +11,10 @@ import RTP
 /// worker. What comes back in `egress` belongs to the shell, which gives the buffers back to `pool` once sent. `receive`,
 /// `advance` and `departed` allocate nothing; commands may.
 public struct MediaWorker: ~Copyable {
+  /// Packets that go through the ciphers together: enough for ciphers that work on many at once, few enough that the
+  /// packets are still in the core's caches afterwards.
+  static let cipherBatch = 128
+
   public let configuration: MediaWorkerConfiguration
   /// Where all packets of this worker live.
   public var pool: PacketPool
@@ -21,6 +25,10 @@ public struct MediaWorker: ~Copyable {
   var legSlots: FlatTable<UInt32>
   var meetingSlots: FlatTable<UInt32>
   var router: DatagramRouter
+  var ciphers: SRTPCipherEngine
+  var cipherQueue: SRTPQueue
+  /// Received and routed, not yet unprotected.
+  var arrivals: BoundedList<ArrivedPacket>
   var mixer: AudioMixer
   var effort = EncodingEffort.full
   var schedule: TickSchedule
@@ -55,6 +63,9 @@ public struct MediaWorker: ~Copyable {
     legSlots = FlatTable(limit: limits.legs, seed: random.next())
     meetingSlots = FlatTable(limit: limits.meetings, seed: random.next())
     router = DatagramRouter(limits: limits, seed: random.next())
+    ciphers = SRTPCipherEngine(configuration.srtp)
+    cipherQueue = SRTPQueue(capacity: Self.cipherBatch)
+    arrivals = BoundedList(capacity: Self.cipherBatch)
     mixer = AudioMixer()
     schedule = TickSchedule(origin: now)
     ring = EventRing(limits: limits)
@@ -99,11 +110,18 @@ public struct MediaWorker: ~Copyable {
 
   // MARK: Time
 
-  /// Does everything that is due at `now`. Stops early when `egress` is nearly full; `nextDeadline` is then still ≤ `now`:
-  /// send what is in it and call again.
+  /// Does everything that is due at `now`. Stops early when `egress` is nearly full or holds `limit` datagrams;
+  /// `nextDeadline` is then still ≤ `now`: send what is in it and call again. Between the calls datagrams may be received,
+  /// so that a tick of thousands of packets does not keep the socket waiting.
   ///
   /// - Parameter egress: of at least `AudioMixer.packetsPerLeg` datagrams.
-  public mutating func advance(to now: Instant, into egress: inout DatagramBatch) {
+  public mutating func advance(to now: Instant, into egress: inout DatagramBatch, limit: Int = .max) {
+    let first = egress.count
+    run(to: now, into: &egress, limit: limit)
+    protectEgress(&egress, from: first)
+  }
+
+  private mutating func run(to now: Instant, into egress: inout DatagramBatch, limit: Int) {
     schedule.idle(until: now)
     while true {
       if !mixer.isBusy {
@@ -113,7 +131,7 @@ public struct MediaWorker: ~Copyable {
         counters.lateTicks &+= UInt64(skipped) &* UInt64(meetings.count)
         mixer.begin(Int(schedule.heads[schedule.phase]))
       }
-      guard tick(mixer.meeting, now: now, into: &egress) else { return }
+      guard tick(mixer.meeting, now: now, into: &egress, limit: limit) else { return }
       latency.tickDone(due: schedule.due)
       mixer.begin(meetings[mixer.meeting].next)
       if !mixer.isBusy { schedule.stepDone() }
