@@ -90,7 +90,8 @@ struct AudioEncoderTests {
         comfort, sequence: UInt16(index), timestamp: UInt32(index) * packet.duration, at: Double(index * milliseconds))
     }
     let heard = line.render(at: 70).samples
-    #expect(heard.allSatisfy { abs(Int($0)) < 40 })
+    let loudest = heard.map { abs(Int($0)) }.max() ?? 0
+    #expect(loudest < 40)
     #expect(line.close() == 0)
 
     line.encoder.feed(Self.frame.span)

@@ -9,6 +9,6 @@
   public static let jitterPackets = 128
   /// Audio of one packet, 48 kHz samples: 120 ms (RFC 7587 §4.2 and our own bound for the others).
   public static let packetSamples = 5760
-  /// Packets kept of a stream that is not heard.
+  /// Packets kept of a stream that is not heard: a syllable's beginning.
   public static let keptPackets = 3
 }

@@ -27,6 +27,8 @@ import Primitives
   /// Payloads that a decoder refused.
   public var packetsUndecodable: UInt64 = 0
   public var decodes: UInt64 = 0
+  /// Packets that left undecoded by `takePacket`.
+  public var packetsForwarded: UInt64 = 0
   /// Pitch periods removed and inserted by time-stretching.
   public var accelerations: UInt64 = 0
   public var decelerations: UInt64 = 0
@@ -40,9 +42,10 @@ import Primitives
 
 /// One incoming audio stream, from packets to 20 ms frames of mono PCM at 48 kHz.
 ///
-/// Once per tick exactly one of `render` and `skip` is called. Buffers of accepted packets belong to the receiver until
-/// it gives them back to the pool: in `render`, `skip`, `insert`, `reset`; at the end `reset` gives back all, and must be
-/// called before the value is dropped. Allocates in `init` and `configure` only.
+/// A stream is *heard*, once a tick by `render`; or *forwarded*, by `takePacket`; or neither, from `skip` on and at first:
+/// then it keeps its newest packets by itself and nothing need be done in a tick. Buffers of accepted packets belong to
+/// the receiver until it gives them back to the pool, in any of its methods; at the end `reset` gives back all, and must
+/// be called before the value is dropped. Allocates in `init` and `configure` only.
 public struct AudioReceiver: ~Copyable {
   /// Samples of one tick: 20 ms at 48 kHz.
   public static let frameSamples = 960
@@ -50,38 +53,45 @@ public struct AudioReceiver: ~Copyable {
   private static let fadeStart: Float = 1_920
   private static let fadeEnd: Float = 5_760
 
-  public private(set) var statistics = AudioReceiverStatistics()
+  public internal(set) var statistics = AudioReceiverStatistics()
 
-  private var jitter = JitterBuffer()
-  private var decoders: AudioDecoders
-  private var pcm = PCMBuffer()
+  var jitter = JitterBuffer()
+  var decoders: AudioDecoders
+  var pcm = PCMBuffer()
   private var meter = G722LevelMeter()
 
   private var newestLevel = -127
   private var newestArrival: Instant?
   private var newestTimestamp: UInt32 = 0
   /// Concealed samples in a row, and the gain at their end.
-  private var concealedRun = 0
-  private var gain: Float = 1
+  var concealedRun = 0
+  var gain: Float = 1
   /// The last tick was heard (its end may not be zero).
-  private var audible = false
-  private var pendingConcealed: UInt64 = 0
+  var audible = false
+  var pendingConcealed: UInt64 = 0
+  /// The last packets that were forwarded, oldest first: what the decoder must have heard when the stream is rendered.
+  var forwarded: InlineArray<2, AudioPacket?> = InlineArray(repeating: nil)
+  var forwardedTick = Instant.zero
+  var forwardedSamples = 0
 
   /// - Parameter formats: what the peer may send, at most `AudioLimits.formats`; later ones are ignored.
   public init(formats: [AudioFormat]) {
     decoders = AudioDecoders(formats: formats)
+    jitter.phase = .unheard
   }
 
   /// Renegotiated payload types. Decoders of formats that stay are kept; waiting packets are released.
   public mutating func configure(formats: [AudioFormat], pool: inout PacketPool) {
     // A payload type may have changed its meaning: what waits was sent under the old one.
     jitter.reset(pool: &pool)
+    forgetForwarded(pool: &pool)
     decoders.configure(formats)
   }
 
   /// Gives back every buffer and starts over: new SSRC, believed sequence jump, end of the leg. Statistics go on.
   public mutating func reset(pool: inout PacketPool) {
     jitter.reset(pool: &pool)
+    forgetForwarded(pool: &pool)
     settle()
     newestLevel = -127
     newestArrival = nil
@@ -91,7 +101,7 @@ public struct AudioReceiver: ~Copyable {
   public var renderedArrival: Instant { jitter.decodedArrival }
 
   /// Buffers that this receiver holds now.
-  public var heldPackets: Int { jitter.count }
+  public var heldPackets: Int { jitter.count + (forwarded[0] == nil ? 0 : 1) + (forwarded[1] == nil ? 0 : 1) }
 
   // MARK: In
 
@@ -112,8 +122,8 @@ public struct AudioReceiver: ~Copyable {
     let quiet = payload.quiet || packet.level.map { $0 & 127 == 127 } ?? false
     do {
       try jitter.insert(
-        packet, samples: payload.samples, clockScale: codec == .opus ? 1 : 6, quiet: quiet, repeats: payload.repeats,
-        now: now, pool: &pool)
+        packet, samples: payload.samples, clockScale: codec == .opus ? 1 : 6, quiet: quiet, level: level,
+        repeats: payload.repeats, now: now, pool: &pool)
     } catch {
       switch error {
       case .late: statistics.packetsLate &+= 1
@@ -175,14 +185,17 @@ public struct AudioReceiver: ~Copyable {
 
   // MARK: Out
 
-  /// One tick of a stream that is not heard: time passes, packets are released, no codec runs.
-  /// The last few packets are kept, so that a promoted talker's first syllable is not cut.
-  public mutating func skip(now: Instant, pool: inout PacketPool) {
-    jitter.skip(now: now, pool: &pool)
-    if audible || pcm.available > 0 {
-      pcm.clear()
-      audible = false
-    }
+  /// The stream is not heard from now on, until `render` or `takePacket`: its newest packets are kept, so that a promoted
+  /// talker's first syllable is not cut, and no codec runs. Again and again, or never after the first time: it is the same.
+  @inline(__always) public mutating func skip(now: Instant, pool: inout PacketPool) {
+    if jitter.phase != .unheard { leave(pool: &pool) }
+  }
+
+  private mutating func leave(pool: inout PacketPool) {
+    jitter.skip(pool: &pool)
+    forgetForwarded(pool: &pool)
+    pcm.clear()
+    audible = false
     concealedRun = 0
     pendingConcealed = 0
   }
@@ -192,7 +205,12 @@ public struct AudioReceiver: ~Copyable {
     into output: inout MutableSpan<Int16>, now: Instant, pool: inout PacketPool
   ) -> AudioRendering {
     precondition(output.count == Self.frameSamples)
-    if jitter.beginTick(now: now, pool: &pool) { beginSpurt() }
+    if jitter.beginTick(now: now, pool: &pool) {
+      forgetForwarded(pool: &pool)
+      beginSpurt()
+    } else if forwarded[1] != nil {
+      endForwarding(pool: &pool)
+    }
     var tick = Tick()
     fetch(Self.frameSamples, now: now, pool: &pool, tick: &tick)
     if tick.paused {
@@ -220,7 +238,7 @@ public struct AudioReceiver: ~Copyable {
     var held = false
   }
 
-  private mutating func settle() {
+  mutating func settle() {
     statistics.framesConcealed &+= pendingConcealed
     pendingConcealed = 0
   }
@@ -336,7 +354,7 @@ public struct AudioReceiver: ~Copyable {
     }
   }
 
-  private static func withPayload<Result>(
+  static func withPayload<Result>(
     of packet: AudioPacket, pool: borrowing PacketPool, _ body: (RawSpan) -> Result
   ) -> Result {
     // insert checked that the payload lies inside the buffer.

@@ -45,6 +45,9 @@
   /// Drops what waits; the past stays.
   public mutating func drop() { end = start }
 
+  /// What waits becomes the past, as if it had been played.
+  mutating func pass() { start = end }
+
   /// Appends what `body` writes.
   ///
   /// - Parameter room: largest count that `body` may write, at most 5,760.

@@ -1,74 +1,60 @@
-//  JitterBuffer.swift: received audio packets in order, and the decision what each tick plays (RFC 3550 §A.8 gives only the measure).
+//  JitterBuffer.swift: received audio packets in order, and whose turn it is (RFC 3550 §A.8 gives only the measure).
 //  Walk: AudioReceiver.insert → JitterBuffer → AudioReceiver.render
 
 import Primitives
-
-/// What the play-out needs next.
-@frozen public enum JitterStep: Sendable {
-  /// Decode this packet: its buffer is the caller's from now on.
-  case decode(AudioPacket, samples: Int)
-  /// Audio is missing before this packet, which stays: rebuild `samples` from its in-band copy or invent them.
-  case recover(from: AudioPacket, samples: Int)
-  /// Audio is missing or late: invent `samples`.
-  case conceal(samples: Int)
-  /// Nothing to play: a pause of the sender, or an outage that has faded out.
-  case pause
-}
-
-/// What the delay controller wants of this tick's PCM.
-@frozen public enum StretchWish: Sendable, Equatable {
-  case none
-  /// Remove at most so many samples. `urgent`: the delay is above its ceiling, quality comes second.
-  case accelerate(atMost: Int, urgent: Bool)
-  /// Insert a pitch period.
-  case decelerate
-}
 
 /// Packets of one stream, as buffer handles in a fixed ring ordered by media time, and its play-out clock.
 ///
 /// All times are 48 kHz samples. *Delay* is how much later than with the fastest packet of the last seconds a sample is
 /// played. The target is a high quantile of the packets' relative delays, at once raised by a late one and slowly lowered.
+///
+///     unheard ◀──skip── any phase        only the newest packets are kept, and nothing is done in a tick
+///     unheard ──beginTick──▶ idle        waits until its first packet is as old as the target
+///     idle ──beginTick──▶ playing        next, take
+///     playing ──next, take──▶ idle       a pause of the sender, or an outage that has faded out
+///
 /// An empty buffer *holds* the clock while concealment plays: if the packet was late its audio is still heard and the delay
 /// has grown by itself; if it was lost, what was invented stands in for it and the delay is as before. The delay shrinks
 /// by time-stretching alone, except where nothing is being said.
 public struct JitterBuffer: ~Copyable {
-  @frozen public enum Phase: UInt8, Sendable { case idle, playing }
+  @frozen public enum Phase: UInt8, Sendable { case unheard, idle, playing }
 
   struct Slot: BitwiseCopyable {
     var packet: AudioPacket
+    var samples: UInt16
+    var quiet: Bool
+    /// Loudness as far as the packet shows it, −127…0 dBov.
+    var level: Int8
     var time: Int64
     var arrival: Instant
-    var samples: Int32
-    var quiet: Bool
   }
 
   static let mask = AudioLimits.jitterPackets - 1
   static let empty = Slot(
     packet: AudioPacket(
       buffer: PacketBuffer(index: 0), payloadOffset: 0, payloadCount: 0, sequence: 0, timestamp: 0, payloadType: 0),
-    time: 0, arrival: .zero, samples: 0, quiet: false)
+    samples: 0, quiet: false, level: 0, time: 0, arrival: .zero)
 
-  /// `count` slots from `head`, ordered by time; the first `played` of them are kept only for a promotion.
+  /// `count` slots from `head`, ordered by time.
   private var slots: InlineArray<128, Slot> = InlineArray(repeating: JitterBuffer.empty)
   private var head = 0
   public private(set) var count = 0
-  private var played = 0
 
-  public private(set) var phase = Phase.idle
+  public internal(set) var phase = Phase.idle
   /// Media time up to which packets have been used.
-  private var position: Int64 = 0
+  var position: Int64 = 0
   /// Concealment played while the clock was held.
-  public private(set) var held = 0
-  private var lastSequence: UInt16 = 0
+  public internal(set) var held = 0
+  var lastSequence: UInt16 = 0
   /// The last restart followed the packet before it: a pause of the sender, nothing was lost.
-  public private(set) var resumedWithoutLoss = false
-  private var lastQuiet = true
+  public internal(set) var resumedWithoutLoss = false
+  var lastQuiet = true
 
   /// When the packet came that was decoded last.
-  public private(set) var decodedArrival = Instant.zero
+  public internal(set) var decodedArrival = Instant.zero
 
   // Media clock
-  private var started = false
+  private(set) var started = false
   private var clockScale: Int64 = 1
   private var newestTimestamp: UInt32 = 0
   private var newestTime: Int64 = 0
@@ -77,18 +63,19 @@ public struct JitterBuffer: ~Copyable {
   private var seen: UInt64 = 0
   private var suspectedTransit: Int64?
   /// The last packet that left towards play-out or the pool: nothing before it comes in again.
-  private var lastRemoved: UInt16?
+  var lastRemoved: UInt16?
 
-  public private(set) var arrivals = ArrivalStatistics()
+  public internal(set) var arrivals = ArrivalStatistics()
 
   // Delay control: the last ticks' earliness and unused samples.
-  private var earliest = Int64.max
-  private var spare = Int.max
-  private var ticksMeasured = 0
-  private var ticksSinceStretch = 0
+  var earliest = Int64.max
+  var spare = Int.max
+  var ticksMeasured = 0
+  var ticksSinceStretch = 0
+  var ticksSinceStart = 0
 
   public init() {
-    precondition(AudioLimits.jitterPackets == 128)
+    precondition(AudioLimits.jitterPackets == 128 && AudioLimits.keptPackets == 3)
   }
 
   @inlinable static func samples(_ instant: Instant) -> Int64 { instant.nanoseconds / 125 &* 6 / 1000 }
@@ -101,102 +88,154 @@ public struct JitterBuffer: ~Copyable {
   ///   - samples: its duration at 48 kHz, 1…5,760.
   ///   - clockScale: 48 kHz samples per RTP timestamp unit: 1 or 6.
   ///   - quiet: the packet says itself that nothing is to be heard (DTX).
+  ///   - level: loudness as far as it can be told, −127…0 dBov.
   ///   - repeats: it carries a copy of the packet before it.
   /// - Throws: `.duplicate`, `.late`, `.overflow`, `.onProbation` (a clock jump that only one packet shows so far).
   public mutating func insert(
-    _ packet: AudioPacket, samples: Int, clockScale: Int, quiet: Bool, repeats: Bool = false, now: Instant,
-    pool: inout PacketPool
+    _ packet: AudioPacket, samples: Int, clockScale: Int, quiet: Bool, level: Int = 0, repeats: Bool = false,
+    now: Instant, pool: inout PacketPool
   ) throws(DropReason) {
     let arrival = Self.samples(now)
-    let scale = Int64(clockScale)
-    if started && scale != self.clockScale { reset(pool: &pool) }
-    var time: Int64
-    if started {
-      time = newestTime &+ Int64(Int32(bitPattern: packet.timestamp &- newestTimestamp)) &* scale
-      let jump = arrival &- time &- arrivals.base
-      if jump > JitterLimits.clockJump || jump < -JitterLimits.clockJump {
-        let transit = arrival &- time
-        guard let suspected = suspectedTransit, abs(transit &- suspected) < JitterLimits.clockJump else {
-          suspectedTransit = transit
-          throw .onProbation
-        }
-        reset(pool: &pool)
-        time = arrival
-      }
-    } else {
-      time = arrival
-    }
-    suspectedTransit = nil
+    if started && Int64(clockScale) != self.clockScale { reset(pool: &pool) }
+    let time = try mediaTime(of: packet, arrival: arrival, clockScale: Int64(clockScale), pool: &pool)
     let age = Int(Int16(bitPattern: newestSequence &- packet.sequence))
     if started && age >= 0 && age < 64 && time <= newestTime && seen & (1 << UInt64(age)) != 0 { throw .duplicate }
-    let end = time &+ Int64(samples)
+    let place = try place(of: packet, at: time)
+    if started, isLate(packet, end: time &+ Int64(samples), at: time) {
+      arrivals.late(by: arrival &- time &- arrivals.base)
+      throw .late
+    }
+    if phase == .unheard {
+      // What nobody hears makes room at once, and the oldest goes for the newest.
+      guard place > 0 || count < AudioLimits.keptPackets else { throw .late }
+    } else if count == AudioLimits.jitterPackets {
+      guard place > 0, arrival &- slots[head].time &- arrivals.base > JitterLimits.ceiling else { throw .overflow }
+    }
+    note(packet, at: time, age: age, samples: samples, clockScale: Int64(clockScale), arrival: arrival)
+    if repeats && age < -1 && age > -64 && time == newestTime {
+      // A copy of what was lost is of use only when the next packet is there in time.
+      arrivals.expectRecovery(samples: samples, until: arrival &+ 480_000)
+    }
+    arrivals.observe(transit: arrival &- time, at: arrival, retargets: phase != .unheard)
+    let slot = Slot(
+      packet: packet, samples: UInt16(clamping: samples), quiet: quiet,
+      level: Int8(truncatingIfNeeded: max(-127, min(0, level))), time: time, arrival: now)
+    if phase == .unheard { keep(slot, at: place, pool: &pool) } else { add(slot, at: place, pool: &pool) }
+  }
 
-    // From the newest backwards: packets mostly come in order.
+  /// - Throws: `.onProbation` for the first packet of another clock.
+  private mutating func mediaTime(
+    of packet: AudioPacket, arrival: Int64, clockScale: Int64, pool: inout PacketPool
+  ) throws(DropReason) -> Int64 {
+    guard started else { return arrival }
+    let time = newestTime &+ Int64(Int32(bitPattern: packet.timestamp &- newestTimestamp)) &* clockScale
+    let transit = arrival &- time
+    let jump = transit &- arrivals.base
+    // A later packet with audio from before everything that was played is another clock as well.
+    let isEarlier = time &+ JitterLimits.lateWhileUnheard < position
+    if jump > JitterLimits.clockJump || jump < -JitterLimits.clockJump
+      || isEarlier && Int16(bitPattern: packet.sequence &- newestSequence) > 0
+    {
+      guard let suspected = suspectedTransit, abs(transit &- suspected) < JitterLimits.clockJump else {
+        suspectedTransit = transit
+        throw .onProbation
+      }
+      reset(pool: &pool)
+      return arrival
+    }
+    suspectedTransit = nil
+    return time
+  }
+
+  /// From the newest backwards: packets mostly come in order.
+  /// - Returns: how many of the waiting ones come before it.
+  private func place(of packet: AudioPacket, at time: Int64) throws(DropReason) -> Int {
     var place = count
     while place > 0 {
-      let other = slots[(head &+ place &- 1) & Self.mask]
-      if other.packet.sequence == packet.sequence || other.time == time { throw .duplicate }
-      if other.time < time { break }
+      let index = (head &+ place &- 1) & Self.mask
+      if slots[index].packet.sequence == packet.sequence || slots[index].time == time { throw .duplicate }
+      if slots[index].time < time { break }
       place &-= 1
     }
-    if started {
-      if let lastRemoved, time <= newestTime, Int16(bitPattern: packet.sequence &- lastRemoved) <= 0 {
-        arrivals.late(by: arrival &- time &- arrivals.base)
-        throw .late
-      }
-      let bound = played > 0 || phase == .idle ? position &- JitterLimits.lateWhileUnheard : position
-      if end <= bound {
-        arrivals.late(by: arrival &- time &- arrivals.base)
-        throw .late
-      }
-      if place < played { throw .late }
-    }
-    if count == AudioLimits.jitterPackets {
-      let oldest = slots[head]
-      guard place > 0, played > 0 || arrival &- oldest.time &- arrivals.base > JitterLimits.ceiling else {
-        throw .overflow
-      }
-      removeFirst(pool: &pool)
-      place &-= 1
-    }
+    return place
+  }
 
+  private func isLate(_ packet: AudioPacket, end: Int64, at time: Int64) -> Bool {
+    if let lastRemoved, time <= newestTime, Int16(bitPattern: packet.sequence &- lastRemoved) <= 0 { return true }
+    return switch phase {
+    case .unheard: false
+    case .idle: end <= position &- JitterLimits.lateWhileUnheard
+    case .playing: end <= position
+    }
+  }
+
+  private mutating func note(
+    _ packet: AudioPacket, at time: Int64, age: Int, samples: Int, clockScale: Int64, arrival: Int64
+  ) {
     if !started {
       started = true
-      self.clockScale = scale
-      newestTimestamp = packet.timestamp
-      newestTime = time
-      newestSequence = packet.sequence
+      self.clockScale = clockScale
       seen = 1
       position = time
       arrivals.restart(transit: arrival &- time, at: arrival)
     } else if time > newestTime {
-      // A copy of what was lost is of use only when the next packet is there in time.
-      if repeats && age < -1 && age > -64 { arrivals.expectRecovery(samples: samples, until: arrival &+ 480_000) }
-      newestTimestamp = packet.timestamp
-      newestTime = time
-      newestSequence = packet.sequence
       // A sequence that starts anew has no history.
       seen = age < 0 && age > -64 ? seen << UInt64(0 &- age) | 1 : 1
-    } else if age >= 0 && age < 64 {
-      seen |= 1 << UInt64(age)
+    } else {
+      if age >= 0 && age < 64 { seen |= 1 << UInt64(age) }
+      return
     }
-    arrivals.observe(transit: arrival &- time, at: arrival)
+    newestTimestamp = packet.timestamp
+    newestTime = time
+    newestSequence = packet.sequence
+  }
+
+  private mutating func add(_ slot: Slot, at wanted: Int, pool: inout PacketPool) {
+    var place = wanted
+    if count == AudioLimits.jitterPackets {
+      removeFirst(pool: &pool)
+      place &-= 1
+    }
     var index = count
     while index > place {
       slots[(head &+ index) & Self.mask] = slots[(head &+ index &- 1) & Self.mask]
       index &-= 1
     }
-    slots[(head &+ place) & Self.mask] = Slot(
-      packet: packet, time: time, arrival: now, samples: Int32(samples), quiet: quiet)
+    slots[(head &+ place) & Self.mask] = slot
+    count &+= 1
+  }
+
+  /// Of a stream that nobody hears: always in the ring's first slots, so that a thousand of them stay in the cache.
+  private mutating func keep(_ slot: Slot, at wanted: Int, pool: inout PacketPool) {
+    var place = wanted
+    if slot.quiet {
+      // Here a pause begins or goes on: nothing before it is the beginning of what comes after it.
+      removeAll(pool: &pool)
+      pool.give(slot.packet.buffer)
+      lastRemoved = slot.packet.sequence
+      return
+    }
+    if count == AudioLimits.keptPackets {
+      pool.give(slots[0].packet.buffer)
+      lastRemoved = slots[0].packet.sequence
+      count &-= 1
+      place &-= 1
+      for index in 0..<count { slots[index] = slots[index &+ 1] }
+    }
+    var index = count
+    while index > place {
+      slots[index] = slots[index &- 1]
+      index &-= 1
+    }
+    slots[place] = slot
     count &+= 1
   }
 
   /// Gives every buffer back and forgets clock and position; arrival statistics stay as a first guess.
   public mutating func reset(pool: inout PacketPool) {
-    while count > 0 { removeFirst(pool: &pool) }
-    played = 0
+    removeAll(pool: &pool)
     started = false
-    phase = .idle
+    if phase == .playing { phase = .idle }
     held = 0
     lastQuiet = true
     suspectedTransit = nil
@@ -204,217 +243,33 @@ public struct JitterBuffer: ~Copyable {
     forgetMeasures()
   }
 
-  private mutating func removeFirst(pool: inout PacketPool) {
-    pool.give(slots[head].packet.buffer)
-    lastRemoved = slots[head].packet.sequence
+  // MARK: The ring
+
+  /// - Precondition: `index < count`.
+  @inline(__always) func slot(_ index: Int) -> Slot { slots[(head &+ index) & Self.mask] }
+
+  /// Takes the first packet out; its buffer is the caller's.
+  mutating func takeFirst() -> Slot {
+    let slot = slots[head]
+    lastRemoved = slot.packet.sequence
     head = (head &+ 1) & Self.mask
     count &-= 1
-    if played > 0 { played &-= 1 }
+    return slot
   }
 
-  // MARK: Packets out
+  mutating func removeFirst(pool: inout PacketPool) { pool.give(takeFirst().packet.buffer) }
 
-  /// Delay of the next sample to be played, `available` decoded ones of which wait.
-  public func delay(now: Instant, available: Int) -> Int {
-    guard started, phase == .playing else { return 0 }
-    return Int(Self.samples(now) &+ Int64(available) &- position &- arrivals.base)
+  mutating func removeAll(pool: inout PacketPool) {
+    while count > 0 { removeFirst(pool: &pool) }
+    head = 0
   }
 
-  /// Begins a tick: leaves the idle phase when there is enough to play.
-  ///
-  /// - Returns: `true` when play-out starts with this tick: whatever was decoded before is another talk spurt.
-  public mutating func beginTick(now: Instant, pool: inout PacketPool) -> Bool {
-    ticksSinceStretch &+= 1
-    guard phase == .idle, started else { return false }
-    let time = Self.samples(now)
-    // What the sender itself calls silence is not played.
-    while count > played, slots[(head &+ played) & Self.mask].quiet {
-      let slot = slots[(head &+ played) & Self.mask]
-      note(slot)
-      dropUnplayed(pool: &pool)
-    }
-    guard count > played else { return false }
-    let newest = slots[(head &+ count &- 1) & Self.mask]
-    if time &- newest.time &- arrivals.base > JitterLimits.ceiling {
-      // Even the newest packet is too late: the path has changed, not the packet.
-      arrivals.restart(transit: time &- newest.time, at: time)
-    }
-    let target = Int64(arrivals.target)
-    // Nothing is being said: too old audio is left out here rather than drained.
-    if time &- slots[head].time &- arrivals.base > JitterLimits.ceiling {
-      while count > 1, time &- slots[(head &+ 1) & Self.mask].time &- arrivals.base >= target {
-        removeFirst(pool: &pool)
-      }
-      played = 0
-    }
-    // A promoted talker is played from his kept packets, so that the first syllable is whole.
-    guard time &- slots[(head &+ played) & Self.mask].time &- arrivals.base >= target else { return false }
-    played = 0
-    phase = .playing
-    held = 0
-    position = slots[head].time
-    resumedWithoutLoss = lastSequence == slots[head].packet.sequence &- 1
-    lastSequence = slots[head].packet.sequence &- 1
-    forgetMeasures()
-    return true
+  /// Nobody hears the stream any more: its newest packets are kept, in the ring's first slots.
+  mutating func keepNewest(pool: inout PacketPool) {
+    while count > AudioLimits.keptPackets { removeFirst(pool: &pool) }
+    var kept: InlineArray<3, Slot> = InlineArray(repeating: Self.empty)
+    for index in 0..<count { kept[index] = slot(index) }
+    for index in 0..<count { slots[index] = kept[index] }
+    head = 0
   }
-
-  /// What to play next; asked until enough samples are there. `available` decoded samples wait.
-  public mutating func next(now: Instant, available: Int, pool: inout PacketPool) -> JitterStep {
-    guard phase == .playing else { return .pause }
-    let time = Self.samples(now)
-    while count > 0 {
-      let slot = slots[head]
-      let end = slot.time &+ Int64(slot.samples)
-      if end <= position {
-        removeFirst(pool: &pool)
-        continue
-      }
-      if slot.time <= position &+ 60 {
-        if slot.quiet {
-          note(slot)
-          position = end
-          removeFirst(pool: &pool)
-          phase = .idle
-          return .pause
-        }
-        measure(early: time &- slot.time &- arrivals.base, unused: available)
-        note(slot)
-        decodedArrival = slot.arrival
-        position = end
-        held = 0
-        lastRemoved = slot.packet.sequence
-        head = (head &+ 1) & Self.mask
-        count &-= 1
-        return .decode(slot.packet, samples: Int(slot.samples))
-      }
-      // A gap before the next packet.
-      var gap = Int(slot.time &- position)
-      if held > 0 {
-        // What was invented while waiting stands in for what never came.
-        let covered = min(gap, held)
-        position = position &+ Int64(covered)
-        held &-= covered
-        if slot.packet.sequence &- lastSequence == 1 && gap > covered { return pauseByGap() }
-        continue
-      }
-      if slot.packet.sequence &- lastSequence == 1 || lastQuiet { return pauseByGap() }
-      if gap > JitterLimits.longestConcealment { return pauseByGap() }
-      gap = min(gap, 960)
-      // Codecs conceal in units of 2.5 ms.
-      let samples = max(120, (gap &+ 60) / 120 &* 120)
-      position = position &+ Int64(samples)
-      let last = slot.time &- position < 120
-      if last { lastSequence = slot.packet.sequence &- 1 }
-      return last ? .recover(from: slot.packet, samples: samples) : .conceal(samples: samples)
-    }
-    if lastQuiet || held >= JitterLimits.longestConcealment {
-      phase = .idle
-      return .pause
-    }
-    held &+= 480
-    return .conceal(samples: 480)
-  }
-
-  private mutating func pauseByGap() -> JitterStep {
-    phase = .idle
-    held = 0
-    return .pause
-  }
-
-  private mutating func note(_ slot: Slot) {
-    lastSequence = slot.packet.sequence
-    lastQuiet = slot.quiet
-  }
-
-  private mutating func dropUnplayed(pool: inout PacketPool) {
-    // Only whole prefixes leave the ring: kept packets are older than a pause anyway.
-    while played > 0 { removeFirst(pool: &pool) }
-    position = max(position, slots[head].time &+ Int64(slots[head].samples))
-    removeFirst(pool: &pool)
-  }
-
-  /// One tick of a stream that nobody hears: packets whose time has come are released, but for the last few.
-  public mutating func skip(now: Instant, pool: inout PacketPool) {
-    ticksSinceStretch &+= 1
-    guard started else { return }
-    phase = .idle
-    held = 0
-    let due = Self.samples(now) &- arrivals.base &- Int64(arrivals.target)
-    while played < count, slots[(head &+ played) & Self.mask].time < due {
-      let slot = slots[(head &+ played) & Self.mask]
-      note(slot)
-      position = max(position, slot.time &+ Int64(slot.samples))
-      if slot.quiet {
-        dropUnplayed(pool: &pool)
-      } else {
-        played &+= 1
-      }
-    }
-    while played > AudioLimits.keptPackets { removeFirst(pool: &pool) }
-    // Kept packets of long ago are no beginning of anything.
-    while played > 0, slots[head].time < due &- JitterLimits.lateWhileUnheard { removeFirst(pool: &pool) }
-  }
-
-  // MARK: Delay control
-
-  private mutating func measure(early: Int64, unused: Int) {
-    earliest = min(earliest, early)
-    spare = min(spare, unused)
-    ticksMeasured &+= 1
-  }
-
-  private mutating func forgetMeasures() {
-    earliest = .max
-    spare = .max
-    ticksMeasured = 0
-  }
-
-  /// What this tick's PCM should undergo. Ask once a tick, when its packets are decoded.
-  public mutating func wish(now: Instant, available: Int) -> StretchWish {
-    guard phase == .playing, held == 0, ticksMeasured > 0 else { return .none }
-    let excess = delay(now: now, available: available) &- Int(JitterLimits.ceiling)
-    if excess > 0 { return .accelerate(atMost: max(excess, 720), urgent: true) }
-    let target = Int64(arrivals.target)
-    let surplus = earliest &- target
-    if surplus < -120 {
-      guard ticksSinceStretch >= 2 else { return .none }
-      return .decelerate
-    }
-    // Whole ticks by which packets come early, and samples that lie unused when the next packet is taken.
-    let slack = Int(surplus / 960) &* 960 &+ spare
-    let patience = slack > 1_920 ? 2 : slack > 960 ? 4 : 8
-    if ticksMeasured >= patience && slack >= 360 { return .accelerate(atMost: slack, urgent: false) }
-    if ticksMeasured >= 50 { forgetMeasures() }
-    return .none
-  }
-
-  /// The stretcher removed (negative) or inserted (positive) `samples`.
-  public mutating func stretched(by samples: Int) {
-    ticksSinceStretch = 0
-    forgetMeasures()
-  }
-
-  /// Whether a packet can be taken now, to give the stretcher something to shorten.
-  public var hasContiguous: Bool {
-    count > 0 && phase == .playing && slots[head].time <= position &+ 60 && !slots[head].quiet
-  }
-}
-
-/// Bounds of the play-out delay, 48 kHz samples.
-@frozen public enum JitterLimits {
-  /// 200 ms
-  public static let ceiling: Int64 = 9_600
-  /// 20 ms
-  public static let floor = 960
-  /// The target stays so far below the ceiling that a tick's phase fits: 180 ms.
-  public static let highestTarget = 8_640
-  /// Before anything is known: 40 ms.
-  public static let firstTarget = 1_920
-  /// Concealment of one gap, faded out by then: 120 ms.
-  static let longestConcealment = 5_760
-  /// A packet a second away from the others' clock belongs to another clock.
-  static let clockJump: Int64 = 48_000
-  /// A stream that is not heard still takes packets that are so late: 80 ms.
-  static let lateWhileUnheard: Int64 = 3_840
 }

@@ -1,4 +1,5 @@
-//  JitterBuffer+Arrivals.swift: how late packets come, and the delay that suits them.
+//  ArrivalStatistics.swift: how late a stream's packets come, and the delay that suits them.
+//  Walk: JitterBuffer.insert → ArrivalStatistics.observe → JitterBuffer.wish
 
 /// Relative delays of a stream's packets: transit time less the least of the last ten seconds.
 ///
@@ -7,12 +8,16 @@
 public struct ArrivalStatistics: Sendable, BitwiseCopyable {
   private static let blocks = 8
   private static let blockSamples: Int64 = 60_000
-  private static let binSamples = 240
   private static let bins = 64
+  /// The first bins are 1 ms wide: on a clean path each millisecond of the target is one of residence. The others 5 ms.
+  private static let fineBins = 20
+  private static let fineSamples = 48
+  private static let coarseSamples = 240
 
   /// Least transit of the window.
   public private(set) var base: Int64 = 0
-  /// Delay that suits the stream now: `JitterLimits.floor…highestTarget`.
+  /// Delay that suits the stream: `JitterLimits.floor…highestTarget`. Of the last packet that was observed with
+  /// `retargets`, or of `refresh`.
   public private(set) var target = JitterLimits.firstTarget
 
   private var minima: InlineArray<8, Int64> = InlineArray(repeating: .max)
@@ -46,59 +51,68 @@ public struct ArrivalStatistics: Sendable, BitwiseCopyable {
     recoveryEnd = end
   }
 
-  mutating func observe(transit: Int64, at time: Int64) {
-    if time >= blockEnd {
-      // After a pause of more than the window everything in it is old.
-      if time &- blockEnd > Self.blockSamples &* Int64(Self.blocks) {
-        restart(transit: transit, at: time)
-      } else {
-        block = (block &+ 1) & (Self.blocks &- 1)
-        minima[block] = transit
-        blockEnd = time &+ Self.blockSamples
-        let before = base
-        base = transit
-        for index in 0..<Self.blocks { base = min(base, minima[index]) }
-        rebase(by: base &- before)
-      }
-    }
+  /// - Parameter retargets: `false` while nobody hears the stream: `refresh` makes up for it.
+  mutating func observe(transit: Int64, at time: Int64, retargets: Bool) {
+    if time >= blockEnd { nextBlock(transit: transit, at: time) }
     if transit < minima[block] { minima[block] = transit }
     if transit < base { base = transit }
     if time > recoveryEnd { recovery = 0 }
-    let relative = Int(min(transit &- base, 48_000))
-    count(relative)
-    // Attack: the packet came after the moment that the target allows.
-    if relative > target { peak = max(peak, Float(min(relative, JitterLimits.highestTarget))) }
-    retarget()
+    note(transit &- base)
+    // Decay: halved in about 7 s of 20 ms packets.
+    peak *= 0.998
+    if retargets { refresh() }
   }
 
   /// A packet that was too late to be used tells as much.
   mutating func late(by relative: Int64) {
-    let bounded = Int(max(0, min(relative, 48_000)))
-    count(bounded)
-    if bounded > target { peak = max(peak, Float(min(bounded, JitterLimits.highestTarget))) }
-    retarget()
+    note(relative)
+    refresh()
+  }
+
+  private mutating func note(_ delay: Int64) {
+    let relative = Int(max(0, min(delay, 48_000)))
+    count(relative)
+    // Attack: the packet came after the moment that the target allows.
+    if relative > target { peak = max(peak, Float(min(relative, JitterLimits.highestTarget))) }
+  }
+
+  private mutating func nextBlock(transit: Int64, at time: Int64) {
+    // After a pause of more than the window everything in it is old.
+    if time &- blockEnd > Self.blockSamples &* Int64(Self.blocks) { return restart(transit: transit, at: time) }
+    block = (block &+ 1) & (Self.blocks &- 1)
+    minima[block] = transit
+    blockEnd = time &+ Self.blockSamples
+    let before = base
+    base = transit
+    for index in 0..<Self.blocks { base = min(base, minima[index]) }
+    rebase(by: base &- before)
   }
 
   /// The path has become longer for good: what was late against the old least transit is not against the new one.
   private mutating func rebase(by rise: Int64) {
-    let shift = Int(rise) / Self.binSamples
-    guard shift > 0 else { return }
+    guard rise >= Int64(Self.fineSamples / 2) else { return }
+    let shift = Int(min(rise, 48_000))
     for index in 0..<Self.bins {
-      let source = index &+ min(shift, Self.bins)
-      let kept = source < Self.bins ? histogram[source] : 0
-      if index == 0 {
-        for lower in 0..<min(shift, Self.bins) { histogram[0] += lower > 0 ? histogram[lower] : 0 }
-        histogram[0] += kept
-      } else {
-        histogram[index] = kept
-      }
+      let middle = (Self.upperEdge(index &- 1) &+ Self.upperEdge(index)) / 2
+      let lower = Self.bin(max(0, middle &- shift))
+      let moved = histogram[index]
+      histogram[index] = 0
+      histogram[lower] += moved
     }
-    peak = max(0, peak - Float(rise))
+    peak = max(0, peak - Float(shift))
+  }
+
+  @inline(__always) private static func bin(_ relative: Int) -> Int {
+    let fine = relative / fineSamples
+    return fine < fineBins ? fine : min(bins &- 1, fineBins &+ (relative &- fineBins &* fineSamples) / coarseSamples)
+  }
+
+  @inline(__always) private static func upperEdge(_ bin: Int) -> Int {
+    bin < fineBins ? (bin &+ 1) &* fineSamples : fineBins &* fineSamples &+ (bin &- fineBins &+ 1) &* coarseSamples
   }
 
   private mutating func count(_ relative: Int) {
-    let bin = min(Self.bins &- 1, max(0, relative / Self.binSamples))
-    histogram[bin] += weight
+    histogram[Self.bin(relative)] += weight
     total += weight
     weight *= 1.002
     observations &+= 1
@@ -109,8 +123,9 @@ public struct ArrivalStatistics: Sendable, BitwiseCopyable {
     }
   }
 
-  private mutating func retarget() {
-    let bound = total * 0.99
+  /// Makes `target` of what has been observed.
+  mutating func refresh() {
+    let bound = total * JitterLimits.quantile
     var sum: Float = 0
     var bin = 0
     while bin < Self.bins &- 1 {
@@ -118,12 +133,10 @@ public struct ArrivalStatistics: Sendable, BitwiseCopyable {
       if sum >= bound { break }
       bin &+= 1
     }
-    var wanted = Float((bin &+ 1) &* Self.binSamples)
+    var wanted = Float(Self.upperEdge(bin))
     // Little is known at first.
-    if observations < 50 { wanted = max(wanted, Float(JitterLimits.firstTarget)) }
-    // Decay: halved in about 7 s of 20 ms packets.
-    peak *= 0.998
-    wanted = max(wanted, peak)
+    if observations < 25 { wanted = max(wanted, Float(JitterLimits.firstTarget)) }
+    wanted = max(wanted, peak) + Float(JitterLimits.margin)
     target = min(JitterLimits.highestTarget, max(JitterLimits.floor, Int(wanted)) &+ recovery)
   }
 }
