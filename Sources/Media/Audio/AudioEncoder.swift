@@ -221,14 +221,14 @@ public struct AudioEncoder: ~Copyable {
         count &+= 2
       }
     case .g722, .pcmu, .pcma:
-      // One byte for each RTP tick. G.722: both bands' smallest positive step.
+      // One byte for each RTP tick. G.722: both bands' smallest step, which adapts nothing.
       count = Int(duration)
       guard payload.byteCount >= count else { return nil }
       let byte: UInt8 =
         switch format.codec {
         case .pcmu: 0xFF
         case .pcma: 0xD5
-        default: 0xFA
+        default: 0xFD
         }
       for i in 0..<count { payload.store(byte, at: i) }
     }
