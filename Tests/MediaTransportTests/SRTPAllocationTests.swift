@@ -19,11 +19,11 @@
       #expect(allocation_count() > before)
     }
 
-    @Test("protect, authenticate, unprotect, and refuse", arguments: SRTPSuite.allCases)
-    func none(_ suite: SRTPSuite) throws {
+    @Test("protect, authenticate, unprotect, and refuse", arguments: SRTPSuite.allCases, SRTPReferenceTests.own)
+    func none(_ suite: SRTPSuite, _ backend: SRTPBackend) throws {
       var random = RandomSource(seed: 90)
       let key = random.masterKey(suite)
-      var session = try SRTPSession(send: key, receive: key)
+      var session = try SRTPSession(send: key, receive: key, backend: backend)
       let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 2_048, alignment: 64)
       defer { memory.deallocate() }
       var writer = RTPPacketWriter(payloadType: 96, sequence: 65_000, timestamp: 0, ssrc: 7)

@@ -9,15 +9,19 @@ struct SRTPReferenceTests {
   struct Case: CustomTestStringConvertible {
     var suite: SRTPSuite
     var mkiCount: Int
-    var testDescription: String { "\(suite.name), MKI \(mkiCount)" }
+    var backend: SRTPBackend
+    var testDescription: String { "\(suite.name), MKI \(mkiCount), \(backend.rawValue)" }
   }
-  static let cases = SRTPSuite.allCases.flatMap { suite in [0, 1, 4, 128].map { Case(suite: suite, mkiCount: $0) } }
+  static let own = [SRTPBackend.evp, .ipsecMB].filter(\.isAvailable)
+  static let cases = SRTPSuite.allCases.flatMap { suite in
+    [0, 1, 4, 128].flatMap { count in own.map { Case(suite: suite, mkiCount: count, backend: $0) } }
+  }
 
   @Test("RTP: sizes 0…1400, headers of all kinds, jumps and wraps", arguments: cases)
   func rtp(_ parameters: Case) throws {
     var random = RandomSource(seed: 0x5eed_0001 &+ UInt64(parameters.mkiCount))
     let key = random.masterKey(parameters.suite, mkiCount: parameters.mkiCount)
-    let ours = try Peer(key)
+    let ours = try Peer(key, backend: parameters.backend)
     let theirs = try Peer(key, backend: .reference)
     let ssrcs = (0..<3).map { _ in random.nextWord() }
     var sequences: [UInt16] = [0, 65_530, UInt16(truncatingIfNeeded: random.next() >> 1)]
@@ -56,7 +60,7 @@ struct SRTPReferenceTests {
     var random = RandomSource(seed: 0x5eed_0002)
     let key = random.masterKey(parameters.suite, mkiCount: parameters.mkiCount)
     let sender = try Peer(key, backend: .reference)
-    let ours = try Peer(key)
+    let ours = try Peer(key, backend: parameters.backend)
     let packets = (0..<600).map { index in
       random.rtpPacket(sequence: 65_300 &+ UInt16(index), ssrc: 7, payloadCount: 20)
     }
@@ -74,7 +78,7 @@ struct SRTPReferenceTests {
   func rtcp(_ parameters: Case) throws {
     var random = RandomSource(seed: 0x5eed_0003 &+ UInt64(parameters.mkiCount))
     let key = random.masterKey(parameters.suite, mkiCount: parameters.mkiCount)
-    let ours = try Peer(key)
+    let ours = try Peer(key, backend: parameters.backend)
     let theirs = try Peer(key, backend: .reference)
     let ssrcs = (0..<3).map { _ in random.nextWord() }
     // libsrtp2 begins at index 1, RFC 3711 §3.4 at 0: the peers accept either.
@@ -96,23 +100,23 @@ struct SRTPReferenceTests {
     }
   }
 
-  @Test("the first SRTCP index is 0, and libsrtp2 takes it", arguments: SRTPSuite.allCases)
-  func firstControlIndex(_ suite: SRTPSuite) throws {
+  @Test("the first SRTCP index is 0, and libsrtp2 takes it", arguments: SRTPSuite.allCases, own)
+  func firstControlIndex(_ suite: SRTPSuite, _ backend: SRTPBackend) throws {
     var random = RandomSource(seed: 0x5eed_0004)
     let key = random.masterKey(suite)
     let packet = random.rtcpPacket(ssrc: 9, words: 6)
 
-    let sent = try Peer(key).protect(packet, control: true)
+    let sent = try Peer(key, backend: backend).protect(packet, control: true)
 
     #expect(try Peer(key, backend: .reference).unprotect(sent, control: true) == packet)
   }
 
-  @Test("both backends refuse the same packets", arguments: SRTPSuite.allCases)
-  func refusals(_ suite: SRTPSuite) throws {
+  @Test("both backends refuse the same packets", arguments: SRTPSuite.allCases, own)
+  func refusals(_ suite: SRTPSuite, _ backend: SRTPBackend) throws {
     var random = RandomSource(seed: 0x5eed_0005)
     let key = random.masterKey(suite)
-    let sender = try Peer(key)
-    let ours = try Peer(key)
+    let sender = try Peer(key, backend: backend)
+    let ours = try Peer(key, backend: backend)
     let theirs = try Peer(key, backend: .reference)
     var sequence: UInt16 = 65_000
 

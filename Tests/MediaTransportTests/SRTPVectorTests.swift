@@ -78,9 +78,10 @@ struct SRTPVectorTests {
         SRTPSuite.aeadAES256GCM, key256,
         "32b1de78a822fe12ef9f78fa332e33aab18012389a58e2f3b50b2a0276ffae0f1ba63799b87b7aa3db36dfffd6b0f9bb7878d7a76c13"
       ),
-    ])
-  func gcmRTP(suite: SRTPSuite, key: String, expected: String) throws {
-    let peer = try Peer(suite: suite, sessionKey: bytes(key), sessionSalt: bytes(Self.salt))
+    ], SRTPReferenceTests.own)
+  func gcmRTP(_ vector: (SRTPSuite, String, String), _ backend: SRTPBackend) throws {
+    let (suite, key, expected) = vector
+    let peer = try Peer(suite: suite, sessionKey: bytes(key), sessionSalt: bytes(Self.salt), backend: backend)
 
     let sent = try peer.protect(bytes(Self.rtp))
 
@@ -102,9 +103,10 @@ struct SRTPVectorTests {
         "d50ae4d1f5ce5d304ba297e47d470c282c3ece5dbffe0a50a2eaa5c1110555be8415f658c61de0476f1b6fad1d1eb30c"
           + "4446839f57ff6f6cb26ac3be800005d4"
       ),
-    ])
-  func gcmRTCP(suite: SRTPSuite, key: String, expected: String) throws {
-    let peer = try Peer(suite: suite, sessionKey: bytes(key), sessionSalt: bytes(Self.salt))
+    ], SRTPReferenceTests.own)
+  func gcmRTCP(_ vector: (SRTPSuite, String, String), _ backend: SRTPBackend) throws {
+    let (suite, key, expected) = vector
+    let peer = try Peer(suite: suite, sessionKey: bytes(key), sessionSalt: bytes(Self.salt), backend: backend)
     peer.seed(.send, ssrc: 0x4d61_7273, rtcpIndex: 0x5d3)
 
     let sent = try peer.protect(bytes(Self.rtcp), control: true)
@@ -114,14 +116,16 @@ struct SRTPVectorTests {
     #expect(try peer.unprotect(sent, control: true) == bytes(Self.rtcp))
   }
 
-  @Test("SRTCP that is authentic but not encrypted, E = 0 (RFC 7714 §17.3)")
-  func gcmTagOnly() throws {
-    let peer = try Peer(suite: .aeadAES128GCM, sessionKey: bytes(Self.key128), sessionSalt: bytes(Self.salt))
+  @Test("SRTCP that is authentic but not encrypted, E = 0 (RFC 7714 §17.3)", arguments: SRTPReferenceTests.own)
+  func gcmTagOnly(_ backend: SRTPBackend) throws {
+    let peer = try Peer(
+      suite: .aeadAES128GCM, sessionKey: bytes(Self.key128), sessionSalt: bytes(Self.salt), backend: backend)
     let tagged = bytes(Self.rtcp) + bytes("841dd9683dd78ec92ae58790125f62b3 000005d4")
     var encrypted = tagged
     encrypted[encrypted.count - 4] |= 0x80
 
     #expect(throws: DropReason.authenticationFailed) { try peer.unprotect(encrypted, control: true) }
+    #expect(peer.authenticates(tagged, control: true) && !peer.authenticates(encrypted, control: true))
     #expect(try peer.unprotect(tagged, control: true) == bytes(Self.rtcp))
   }
 }

@@ -22,9 +22,11 @@ final class Peer {
   convenience init(_ key: SRTPMasterKey, backend: SRTPBackend = .evp) throws {
     try self.init(send: key, receive: key, backend: backend)
   }
-  init(suite: SRTPSuite, sessionKey: [UInt8], sessionSalt: [UInt8]) throws {
-    session = try SRTPSession(suite: suite, sessionKey: sessionKey, sessionSalt: sessionSalt)
+  init(suite: SRTPSuite, sessionKey: [UInt8], sessionSalt: [UInt8], backend: SRTPBackend) throws {
+    session = try SRTPSession(suite: suite, sessionKey: sessionKey, sessionSalt: sessionSalt, backend: backend)
   }
+
+  var handle: SRTPSessionHandle { session.handle }
 
   func protect(_ packet: [UInt8], control: Bool = false) throws(DropReason) -> [UInt8] {
     var buffer = packet + [UInt8](repeating: 0xa5, count: room)

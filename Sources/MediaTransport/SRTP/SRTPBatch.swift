@@ -29,20 +29,125 @@ import Primitives
   }
 }
 
-/// Batch entry points. The result is that of the items one after another, so that a session's packets keep their order.
+/// A packet of a batch between framing and the end of its cipher.
+@unsafe struct SRTPBatchEntry {
+  var operation: SRTPOperation
+  var context: UnsafeMutablePointer<SRTPContext>
+  /// Its place among the items of the call.
+  var item: Int32
+  /// The source in its context; only for received packets.
+  var slot: Int32
+  /// The cipher's outcome: the tag was right; when sending: the library did its work.
+  var isAuthentic: Bool
+}
+
+/// Batch entry points. The result is that of the items one after another, so that a session's packets keep their order:
+/// each session's state, each packet and each failure is the same as by `SRTPSession` packet by packet.
+///
+/// Three passes over at most `SRTPCipherEngine.chunk` packets: framing, ciphers, what the tags decide. The first touches
+/// the state of all sessions before any cipher runs, so that their cache misses overlap.
 public enum SRTPBatch {
   public static func protect(
     _ items: UnsafeMutableBufferPointer<SRTPItem>, with engine: inout SRTPCipherEngine
   ) {
-    for index in items.indices { unsafe run(&items[index], protects: true) }
+    var start = 0
+    while start < items.count {
+      let end = min(items.count, start &+ SRTPCipherEngine.chunk)
+      var framed = 0
+      for index in start..<end {
+        guard let contexts = unsafe items[index].session.contexts, unsafe !items[index].isControl else {
+          unsafe run(&items[index], protects: true)
+          continue
+        }
+        do throws(DropReason) {
+          let (packet, count, capacity) = unsafe (items[index].packet, items[index].count, items[index].capacity)
+          guard count >= 0, count <= capacity else { throw .badLength }
+          unsafe engine.entries[framed] = SRTPBatchEntry(
+            operation: try contexts[0].frameRTP(packet, count: count, capacity: capacity), context: contexts,
+            item: Int32(truncatingIfNeeded: index), slot: 0, isAuthentic: false)
+          framed &+= 1
+        } catch {
+          unsafe items[index].failure = error
+        }
+      }
+      engine.seal(framed)
+      for place in 0..<framed {
+        let index = unsafe Int(engine.entries[place].item)
+        guard unsafe engine.entries[place].isAuthentic else {
+          unsafe items[index].failure = .decryptionFailed
+          continue
+        }
+        unsafe items[index].count = engine.entries[place].context.pointee.finishRTP(engine.entries[place].operation)
+        unsafe items[index].failure = nil
+      }
+      start = end
+    }
   }
 
   public static func unprotect(
     _ items: UnsafeMutableBufferPointer<SRTPItem>, with engine: inout SRTPCipherEngine
   ) {
-    for index in items.indices { unsafe run(&items[index], protects: false) }
+    var start = 0
+    while start < items.count {
+      let end = min(items.count, start &+ SRTPCipherEngine.chunk)
+      unsafe unprotect(items, start..<end, &engine)
+      start = end
+    }
   }
 
+  private static func unprotect(
+    _ items: UnsafeMutableBufferPointer<SRTPItem>, _ range: Range<Int>, _ engine: inout SRTPCipherEngine
+  ) {
+    var framed = 0
+    var deferred: UInt64 = 0
+    for index in range {
+      guard let contexts = unsafe items[index].session.contexts else {
+        unsafe run(&items[index], protects: false)
+        continue
+      }
+      do throws(DropReason) {
+        switch try unsafe admit(&items[index], contexts + 1, &engine.entries[framed]) {
+        case .ready:
+          unsafe engine.entries[framed].item = Int32(truncatingIfNeeded: index)
+          framed &+= 1
+        case .refused:
+          unsafe engine.entries[framed].item = ~Int32(truncatingIfNeeded: index)
+          framed &+= 1
+        case .deferred: deferred |= 1 << UInt64(index &- range.lowerBound)
+        case .alone: unsafe run(&items[index], protects: false)
+        }
+      } catch {
+        unsafe items[index].failure = error
+      }
+    }
+    engine.open(framed)
+    for place in 0..<framed {
+      let item = unsafe Int(engine.entries[place].item)
+      let index = item >= 0 ? item : ~item
+      do throws(DropReason) {
+        unsafe items[index].count = try engine.entries[place].context.pointee.settle(engine.entries[place])
+        unsafe items[index].failure = nil
+      } catch {
+        unsafe items[index].failure = error
+      }
+    }
+    guard deferred != 0 else { return }
+    for index in range where deferred & 1 << UInt64(index &- range.lowerBound) != 0 {
+      unsafe items[index].session.contexts?[1].isDeferring = false
+      unsafe run(&items[index], protects: false)
+    }
+  }
+
+  @inline(__always) private static func admit(
+    _ item: inout SRTPItem, _ context: UnsafeMutablePointer<SRTPContext>, _ entry: inout SRTPBatchEntry
+  ) throws(DropReason) -> SRTPAdmission {
+    guard unsafe item.count >= 0, unsafe item.count <= item.capacity else { throw .badLength }
+    guard unsafe !item.isControl else { return unsafe context.pointee.apart() }
+    unsafe entry.context = unsafe context
+    return try unsafe context.pointee.admit(item.packet, count: item.count, into: &entry)
+  }
+
+  /// One packet by itself.
   private static func run(_ item: inout SRTPItem, protects: Bool) {
     do throws(DropReason) {
       let (packet, count, capacity) = unsafe (item.packet, item.count, item.capacity)

@@ -9,23 +9,28 @@ import RTP
 ///
 /// Every function takes the packet's address with its count and capacity; the caller guarantees that much memory.
 @safe struct SRTPContext: ~Copyable {
-  private let rtp: SRTPTransform
-  private let rtcp: SRTPTransform
-  private let mki: UnsafeMutablePointer<UInt8>
-  private let mkiCount: Int
-  private let sources: UnsafeMutablePointer<SRTPSource>
-  private var sourceCount = 0
+  let rtp: SRTPTransform
   /// The source of the last packet: nearly always that of the next.
   private var recent = 0
+  private var sourceCount = 0
+  let sources: UnsafeMutablePointer<SRTPSource>
   private var uses: UInt64 = 0
   private var rtpPackets: UInt64 = 0
+  private let mkiCount: Int
+  private let mki: UnsafeMutablePointer<UInt8>
+  private let rtcp: SRTPTransform
   private var rtcpPackets: UInt64 = 0
+  /// Packets of the batch now in work whose ciphers have not run yet (`SRTPContext+Batch.swift`).
+  var inFlight = 0
+  /// Whether the rest of this key's packets in the batch wait for those.
+  var isDeferring = false
 
-  init(_ keys: SRTPKeySource, encrypts: Bool) throws(SRTPError) {
+  /// - Parameter library: ipsec-mb, where it is to be used.
+  init(_ keys: SRTPKeySource, encrypts: Bool, library: IPsecMB?) throws(SRTPError) {
     let mki = keys.mki
     guard mki.count <= SRTPLimits.mkiCount else { throw .invalidKey }
-    let rtp = try SRTPTransform(keys, kind: .rtp, encrypts: encrypts)
-    let rtcp = try SRTPTransform(keys, kind: .rtcp, encrypts: encrypts)
+    let rtp = try SRTPTransform(keys, kind: .rtp, encrypts: encrypts, library: library)
+    let rtcp = try SRTPTransform(keys, kind: .rtcp, encrypts: encrypts, library: library)
     self.rtp = rtp
     self.rtcp = rtcp
     mkiCount = mki.count
@@ -45,26 +50,39 @@ import RTP
   mutating func protectRTP(
     _ packet: UnsafeMutableRawPointer, count: Int, capacity: Int
   ) throws(DropReason) -> Int {
+    let operation = try unsafe frameRTP(packet, count: count, capacity: capacity)
+    guard unsafe rtp.seal(operation) else { throw .decryptionFailed }
+    return unsafe finishRTP(operation)
+  }
+
+  /// Everything before the cipher: sizes and the index, which from here on counts as used.
+  mutating func frameRTP(
+    _ packet: UnsafeMutableRawPointer, count: Int, capacity: Int
+  ) throws(DropReason) -> SRTPOperation {
     let bytes = unsafe UnsafeRawBufferPointer(start: packet, count: count).bytes
     let clear = try RTPHeader.headerCount(in: bytes)
     guard let sequence = bytes.uint16(at: 2), let ssrc = bytes.uint32(at: 8) else { throw .tooShort }
-    let newCount = count &+ rtp.tagCount &+ mkiCount
-    guard newCount <= capacity else { throw .tooLong }
+    guard count &+ rtp.tagCount &+ mkiCount <= capacity else { throw .tooLong }
     guard rtpPackets < SRTPLimits.rtpPackets else { throw .keyExhausted }
     let slot = try slotToSend(ssrc)
     let index = try unsafe sources[slot].index(of: sequence)
     try unsafe sources[slot].rtp.check(index)
-    // GCM's tag ends the ciphertext and the MKI follows (RFC 7714 §8.2 ff.); the HMAC tag is last (RFC 3711 §3.1).
-    let tagOffset = rtp.isAEAD ? count : count &+ mkiCount
-    let operation = unsafe SRTPOperation(
-      packet: packet, clearCount: clear, count: count, tagOffset: tagOffset, ssrc: ssrc, index: index,
-      word: UInt32(truncatingIfNeeded: index >> 16))
-    unsafe writeMKI(packet + (rtp.isAEAD ? count &+ rtp.tagCount : count))
     // The index counts as used even if the library fails now: never twice the same key stream.
     unsafe sources[slot].rtp.accept(index)
     rtpPackets &+= 1
-    guard unsafe rtp.seal(operation) else { throw .decryptionFailed }
-    return newCount
+    // GCM's tag ends the ciphertext and the MKI follows (RFC 7714 §8.2 ff.); the HMAC tag is last (RFC 3711 §3.1).
+    return unsafe SRTPOperation(
+      packet: packet, clearCount: clear, count: count, tagOffset: rtp.isAEAD ? count : count &+ mkiCount, ssrc: ssrc,
+      index: index, word: UInt32(truncatingIfNeeded: index >> 16))
+  }
+
+  /// Writes the MKI into a packet that is encrypted; its tag is, or will be, where the operation says.
+  ///
+  /// - Returns: the new count.
+  @inline(__always) func finishRTP(_ operation: SRTPOperation) -> Int {
+    let end = unsafe operation.count &+ rtp.tagCount
+    if mkiCount > 0 { unsafe writeMKI(operation.packet + (rtp.isAEAD ? end : operation.count)) }
+    return end &+ mkiCount
   }
 
   mutating func protectRTCP(
@@ -102,10 +120,25 @@ import RTP
       unsafe operation = first
     }
     guard unsafe rtp.open(operation) else { throw .authenticationFailed }
+    return unsafe accept(operation)
+  }
+
+  /// Remembers an authentic RTP packet.
+  ///
+  /// - Returns: its count.
+  private mutating func accept(_ operation: SRTPOperation) -> Int {
     let slot = unsafe slotOfAuthentic(operation.ssrc)
     unsafe sources[slot].rtp.accept(operation.index)
     rtpPackets &+= 1
     return unsafe operation.count
+  }
+
+  /// Decides on an RTP packet whose cipher has run, as if nothing after it had been looked at yet.
+  mutating func settle(_ operation: SRTPOperation, slot: Int, isAuthentic: Bool) throws(DropReason) -> Int {
+    try unsafe sources[slot].rtp.check(operation.index)
+    guard rtpPackets < SRTPLimits.rtpPackets else { throw .keyExhausted }
+    guard isAuthentic else { throw .authenticationFailed }
+    return unsafe accept(operation)
   }
 
   mutating func unprotectRTCP(_ packet: UnsafeMutableRawPointer, count: Int) throws(DropReason) -> Int {
@@ -130,9 +163,8 @@ import RTP
   private func beginning(with operation: SRTPOperation) -> SRTPOperation? {
     if unsafe rtp.authenticates(operation) { return unsafe operation }
     guard unsafe operation.index < 0x8000 else { return nil }
-    let wrapped = unsafe SRTPOperation(
-      packet: operation.packet, clearCount: operation.clearCount, count: operation.count,
-      tagOffset: operation.tagOffset, ssrc: operation.ssrc, index: operation.index | 1 << 16, word: 1)
+    var wrapped = unsafe operation
+    unsafe wrapped.setIndex(operation.index | 1 << 16)
     return unsafe rtp.authenticates(wrapped) ? wrapped : nil
   }
 
@@ -143,20 +175,30 @@ import RTP
 
   /// Frames a received packet, guesses its index and refuses replays; reads only.
   private func receivedRTP(_ packet: UnsafeMutableRawPointer, count: Int) throws(DropReason) -> SRTPOperation {
+    var operation = try unsafe framedRTP(packet, count: count)
+    if let slot = unsafe slot(of: operation.ssrc) {
+      let index = try unsafe sources[slot].index(of: UInt16(truncatingIfNeeded: operation.index))
+      try unsafe sources[slot].rtp.check(index)
+      unsafe operation.setIndex(index)
+    }
+    return unsafe operation
+  }
+
+  /// The framing alone, which no state decides: the index is still the sequence number.
+  @inline(__always) func framedRTP(
+    _ packet: UnsafeMutableRawPointer, count: Int
+  ) throws(DropReason) -> SRTPOperation {
     let body = count &- rtp.tagCount &- mkiCount
     guard body >= RTPHeader.fixedCount else { throw .tooShort }
     let bytes = unsafe UnsafeRawBufferPointer(start: packet, count: body).bytes
     let clear = try RTPHeader.headerCount(in: bytes)
     guard let sequence = bytes.uint16(at: 2), let ssrc = bytes.uint32(at: 8) else { throw .tooShort }
-    guard unsafe hasOurMKI(packet + (rtp.isAEAD ? body &+ rtp.tagCount : body)) else { throw .authenticationFailed }
-    var index = UInt64(sequence)
-    if let slot = slot(of: ssrc) {
-      index = try unsafe sources[slot].index(of: sequence)
-      try unsafe sources[slot].rtp.check(index)
+    guard unsafe mkiCount == 0 || hasOurMKI(packet + (rtp.isAEAD ? body &+ rtp.tagCount : body)) else {
+      throw .authenticationFailed
     }
     return unsafe SRTPOperation(
       packet: packet, clearCount: clear, count: body, tagOffset: rtp.isAEAD ? body : body &+ mkiCount, ssrc: ssrc,
-      index: index, word: UInt32(truncatingIfNeeded: index >> 16))
+      index: UInt64(sequence), word: 0)
   }
 
   /// The same for RTCP. Without the E bit the packet is authentic but not encrypted (RFC 3711 §3.4, RFC 7714 §9.3).
@@ -179,7 +221,7 @@ import RTP
 
   // MARK: Sources
 
-  @inline(__always) private func slot(of ssrc: UInt32) -> Int? {
+  @inline(__always) func slot(of ssrc: UInt32) -> Int? {
     if recent < sourceCount, unsafe sources[recent].ssrc == ssrc { return recent }
     for slot in 0..<sourceCount where unsafe sources[slot].ssrc == ssrc { return slot }
     return nil

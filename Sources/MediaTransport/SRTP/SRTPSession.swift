@@ -39,11 +39,16 @@ public enum SRTPError: Error, Hashable, Sendable {
   /// Names this session in a batch.
   public var handle: SRTPSessionHandle { unsafe SRTPSessionHandle(contexts: contexts, references: references) }
 
+  /// - Parameter backend: `.ipsecMB` only where it is available.
   /// - Throws: `SRTPError`; nothing is kept then.
   public init(send: SRTPMasterKey, receive: SRTPMasterKey, backend: SRTPBackend = .evp) throws(SRTPError) {
     switch backend {
-    case .ipsecMB, .evp:
-      unsafe contexts = try Self.makeContexts(.master(send), .master(receive))
+    case .ipsecMB:
+      guard let library = IPsecMB.shared else { throw .libraryFailure }
+      unsafe contexts = try Self.makeContexts(.master(send), .master(receive), library)
+      unsafe references = nil
+    case .evp:
+      unsafe contexts = try Self.makeContexts(.master(send), .master(receive), nil)
       unsafe references = nil
     case .reference:
       let sending = try ReferenceSRTP(send, encrypts: true)
@@ -60,10 +65,10 @@ public enum SRTPError: Error, Hashable, Sendable {
   }
 
   private static func makeContexts(
-    _ send: SRTPKeySource, _ receive: SRTPKeySource
+    _ send: SRTPKeySource, _ receive: SRTPKeySource, _ library: IPsecMB?
   ) throws(SRTPError) -> UnsafeMutablePointer<SRTPContext> {
-    let sending = try SRTPContext(send, encrypts: true)
-    let receiving = try SRTPContext(receive, encrypts: false)
+    let sending = try SRTPContext(send, encrypts: true, library: library)
+    let receiving = try SRTPContext(receive, encrypts: false, library: library)
     let pair = UnsafeMutablePointer<SRTPContext>.allocate(capacity: 2)
     unsafe pair.initialize(to: sending)
     unsafe (pair + 1).initialize(to: receiving)
@@ -71,9 +76,13 @@ public enum SRTPError: Error, Hashable, Sendable {
   }
 
   /// For the vectors of RFC 7714: session keys without derivation, the same in both directions.
-  package init(suite: SRTPSuite, sessionKey: [UInt8], sessionSalt: [UInt8]) throws(SRTPError) {
+  package init(
+    suite: SRTPSuite, sessionKey: [UInt8], sessionSalt: [UInt8], backend: SRTPBackend
+  ) throws(SRTPError) {
     let source = SRTPKeySource.session(suite: suite, key: sessionKey, salt: sessionSalt)
-    unsafe contexts = try Self.makeContexts(source, source)
+    let library = backend == .ipsecMB ? IPsecMB.shared : nil
+    guard (library != nil) == (backend == .ipsecMB) else { throw .libraryFailure }
+    unsafe contexts = try Self.makeContexts(source, source, library)
     unsafe references = nil
     sendSuite = suite
     receiveSuite = suite

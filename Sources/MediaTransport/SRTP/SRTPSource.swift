@@ -5,6 +5,8 @@ import Primitives
 /// Rollover counter and replay windows of one SSRC.
 struct SRTPSource: BitwiseCopyable {
   var ssrc: UInt32 = 0
+  /// The highest RTP index among this source's packets of the batch now in work, not authenticated yet; else 0.
+  var tentative: UInt64 = 0
   /// RTP indices: rollover counter and sequence number in 48 bits.
   var rtp = ReplayWindow()
   /// SRTCP indices received, 31 bits.
@@ -19,8 +21,15 @@ struct SRTPSource: BitwiseCopyable {
   /// - Throws: `.keyExhausted` where the rollover counter itself would wrap.
   @inline(__always) func index(of sequence: UInt16) throws(DropReason) -> UInt64 {
     guard rtp.isStarted else { return UInt64(sequence) }
-    let newest = Int(truncatingIfNeeded: rtp.highest & 0xffff)
-    var rollover = rtp.highest >> 16
+    return try Self.index(of: sequence, near: rtp.highest)
+  }
+
+  /// The index with this sequence number that is nearest to `highest`.
+  ///
+  /// Never falls as `highest` rises: the tests of a batch rest on it (`SRTPContext+Batch.swift`).
+  @inline(__always) static func index(of sequence: UInt16, near highest: UInt64) throws(DropReason) -> UInt64 {
+    let newest = Int(truncatingIfNeeded: highest & 0xffff)
+    var rollover = highest >> 16
     if newest < 0x8000 {
       // Nothing precedes rollover 0: there the packet is a long jump ahead.
       if Int(sequence) &- newest > 0x8000, rollover > 0 { rollover &-= 1 }

@@ -1,6 +1,7 @@
-//  SRTPTransform.swift: one key's cipher and tag on one packet: the seam behind which another library may work.
+//  SRTPTransform.swift: one key's cipher and tag on one packet: the seam behind which the libraries work.
 //  Walk: SRTPContext.protectRTP → SRTPTransform.seal; SRTPContext.unprotectRTP → SRTPTransform.open
 
+import CIPsecMB
 import COpenSSL
 import Primitives
 
@@ -17,9 +18,28 @@ import Primitives
   let tagOffset: Int
   let ssrc: UInt32
   /// 48 bits for RTP, 31 for RTCP.
-  let index: UInt64
+  private(set) var index: UInt64
   /// Authenticated after the packet: the rollover counter of RTP, E and index of RTCP.
-  let word: UInt32
+  private(set) var word: UInt32
+
+  init(
+    packet: UnsafeMutableRawPointer, clearCount: Int, count: Int, tagOffset: Int, ssrc: UInt32, index: UInt64,
+    word: UInt32
+  ) {
+    unsafe self.packet = packet
+    unsafe self.clearCount = clearCount
+    unsafe self.count = count
+    unsafe self.tagOffset = tagOffset
+    unsafe self.ssrc = ssrc
+    unsafe self.index = index
+    unsafe self.word = word
+  }
+
+  /// Gives an RTP packet its whole index.
+  @inline(__always) mutating func setIndex(_ index: UInt64) {
+    unsafe self.index = index
+    unsafe word = UInt32(truncatingIfNeeded: index >> 16)
+  }
 }
 
 /// Which packets a transform works on: their keys, tags and authenticated data differ.
@@ -27,71 +47,102 @@ enum SRTPKind {
   case rtp, rtcp
 }
 
-/// Session keys of one direction and one kind, ready in OpenSSL's contexts: only the IV is set per packet.
+/// Session keys of one direction and one kind, ready for the ciphers: only the IV is set per packet.
 ///
-/// Key material lives in one heap block, written in place and wiped before it is freed.
+/// AES-GCM runs in ipsec-mb or in an EVP context; AES-CM with HMAC-SHA1 in EVP and two kept SHA-1 states one packet at a
+/// time, and with ipsec-mb in batches (`SRTPCipherEngine`). Key material lives in one heap block, written in place and
+/// wiped before it is freed.
 @safe struct SRTPTransform: ~Copyable {
-  private struct KeyState {
-    /// SHA-1 after the inner and the outer padded key (RFC 2104 §4).
+  /// The session salt as the two halves of an IV; at the start of the block.
+  struct Salt {
+    var high: UInt64 = 0
+    var low: UInt64 = 0
+  }
+  /// SHA-1 after the inner and the outer padded key (RFC 2104 §4). ipsec-mb reads the first 20 bytes of each.
+  struct HashState {
     var inner = SHA_CTX()
     var outer = SHA_CTX()
-    /// The session salt as the two big-endian halves of an IV.
-    var saltHigh: UInt64 = 0
-    var saltLow: UInt64 = 0
+  }
+  /// Where the block's parts begin. ipsec-mb wants its GCM keys at addresses divisible by 64, round keys at 16.
+  private enum Place {
+    static let gcmKey = 64
+    static let hash = 64
+    static let roundKeys = 256
+    static let roundKeyCount = 176
   }
 
   let isAEAD: Bool
+  /// Whether `SRTPCipherEngine` may run this key in its lanes.
+  let hasLanes: Bool
+  let kind: SRTPKind
   let tagCount: Int
-  private let kind: SRTPKind
-  private let cipher: OpaquePointer
-  private let keys: UnsafeMutablePointer<KeyState>
+  /// The functions of ipsec-mb that run this GCM key.
+  let direct: UnsafePointer<IPsecMB.GCM>?
+  /// The EVP context of the others.
+  let cipher: OpaquePointer?
+  private let block: UnsafeMutableRawPointer
+  private let blockCount: Int
 
-  /// - Parameter encrypts: the direction; OpenSSL's GCM contexts know theirs.
-  init(_ source: SRTPKeySource, kind: SRTPKind, encrypts: Bool) throws(SRTPError) {
+  /// - Parameters:
+  ///   - encrypts: the direction; OpenSSL's GCM contexts know theirs.
+  ///   - library: ipsec-mb, where it is to be used.
+  init(_ source: SRTPKeySource, kind: SRTPKind, encrypts: Bool, library: IPsecMB?) throws(SRTPError) {
     let suite = source.suite
-    guard source.isValid else { throw .invalidKey }
-    guard let context = unsafe EVP_CIPHER_CTX_new() else { throw .libraryFailure }
-    let keys = UnsafeMutablePointer<KeyState>.allocate(capacity: 1)
-    unsafe keys.initialize(to: KeyState())
-    do throws(SRTPError) {
-      unsafe try Self.prepare(source, kind: kind, encrypts: encrypts, context, &keys.pointee)
-    } catch {
-      unsafe EVP_CIPHER_CTX_free(context)
-      unsafe Self.wipe(keys)
-      throw error
-    }
-    isAEAD = suite.saltCount == 12
-    tagCount = kind == .rtp ? suite.rtpTagCount : suite.rtcpTagCount
+    let isAEAD = suite.saltCount == 12
+    self.isAEAD = isAEAD
     self.kind = kind
-    unsafe cipher = context
-    unsafe self.keys = keys
+    tagCount = kind == .rtp ? suite.rtpTagCount : suite.rtcpTagCount
+    hasLanes = !isAEAD && library != nil
+    unsafe direct = isAEAD ? library.map { unsafe $0.gcm + (suite.keyCount == 16 ? 0 : 1) } : nil
+    blockCount =
+      isAEAD
+      ? Place.gcmKey + (library == nil ? 0 : MemoryLayout<gcm_key_data>.size) : Place.roundKeys + Place.roundKeyCount
+    unsafe block = UnsafeMutableRawPointer.allocate(byteCount: blockCount, alignment: 64)
+    unsafe block.initializeMemory(as: UInt8.self, repeating: 0, count: blockCount)
+    let cipher = unsafe direct == nil ? EVP_CIPHER_CTX_new() : nil
+    unsafe self.cipher = cipher
+    // From here on `deinit` frees and wipes, whatever is thrown.
+    guard source.isValid else { throw .invalidKey }
+    guard unsafe direct != nil || cipher != nil else { throw .libraryFailure }
+    try prepare(source, encrypts: encrypts, library: library)
   }
 
   deinit {
-    unsafe EVP_CIPHER_CTX_free(cipher)  // wipes its key schedule
-    unsafe Self.wipe(keys)
+    unsafe EVP_CIPHER_CTX_free(cipher)  // wipes its key schedule; takes nil
+    unsafe OPENSSL_cleanse(block, blockCount)
+    unsafe block.deallocate()
   }
 
-  private static func wipe(_ keys: UnsafeMutablePointer<KeyState>) {
-    unsafe OPENSSL_cleanse(keys, MemoryLayout<KeyState>.size)
-    unsafe keys.deallocate()
+  /// The block holds what `blockCount` allowed for: each part is reached only where its suite and library put it.
+  var salt: UnsafeMutablePointer<Salt> { unsafe block.assumingMemoryBound(to: Salt.self) }
+  var hash: UnsafeMutablePointer<HashState> {
+    unsafe (block + Place.hash).assumingMemoryBound(to: HashState.self)
   }
+  var gcmKey: UnsafeMutablePointer<gcm_key_data> {
+    unsafe (block + Place.gcmKey).assumingMemoryBound(to: gcm_key_data.self)
+  }
+  var roundKeys: UnsafeMutableRawPointer { unsafe block + Place.roundKeys }
 
-  private static func prepare(
-    _ source: SRTPKeySource, kind: SRTPKind, encrypts: Bool, _ context: OpaquePointer, _ state: inout KeyState
+  private borrowing func prepare(
+    _ source: SRTPKeySource, encrypts: Bool, library: IPsecMB?
   ) throws(SRTPError) {
     let suite = source.suite
-    var block = InlineArray<64, UInt8>(repeating: 0)
-    defer { unsafe withUnsafeMutableBytes(of: &block) { unsafe OPENSSL_cleanse($0.baseAddress, $0.count) } }
-    var span = block.mutableSpan
+    var key = InlineArray<64, UInt8>(repeating: 0)
+    defer { unsafe withUnsafeMutableBytes(of: &key) { unsafe OPENSSL_cleanse($0.baseAddress, $0.count) } }
+    var span = key.mutableSpan
 
     try source.fill(&span, kind == .rtp ? .rtpSalt : .rtcpSalt, count: suite.saltCount)
     for index in 0..<16 {
       let byte = index < suite.saltCount ? UInt64(span[index]) : 0
-      if index < 8 { state.saltHigh = state.saltHigh << 8 | byte } else { state.saltLow = state.saltLow << 8 | byte }
+      unsafe index < 8
+        ? (salt.pointee.high = salt.pointee.high << 8 | byte) : (salt.pointee.low = salt.pointee.low << 8 | byte)
     }
 
     try source.fill(&span, kind == .rtp ? .rtpEncryption : .rtcpEncryption, count: suite.keyCount)
+    if let direct = unsafe direct {
+      unsafe span.withUnsafeBytes { unsafe direct.pointee.prepare($0.baseAddress, gcmKey) }
+      return
+    }
     let algorithm =
       switch suite {
       case .aes128CMSHA1Tag80, .aes128CMSHA1Tag32: unsafe EVP_aes_128_ctr()
@@ -99,91 +150,62 @@ enum SRTPKind {
       case .aeadAES256GCM: unsafe EVP_aes_256_gcm()
       }
     // Counter mode decrypts by encrypting.
-    let direction: Int32 = encrypts || suite.saltCount == 14 ? 1 : 0
+    let direction: Int32 = encrypts || !isAEAD ? 1 : 0
     let isReady = unsafe span.withUnsafeBytes { key in
       let key = unsafe key.assumingMemoryBound(to: UInt8.self).baseAddress
-      return unsafe EVP_CipherInit_ex(context, algorithm, nil, key, nil, direction) == 1
+      return unsafe EVP_CipherInit_ex(cipher, algorithm, nil, key, nil, direction) == 1
     }
     guard isReady else { throw .libraryFailure }
+    guard !isAEAD else { return }
+    if let library { unsafe span.withUnsafeBytes { unsafe expand($0.baseAddress, library) } }
 
-    guard suite.saltCount == 14 else { return }
     try source.fill(&span, kind == .rtp ? .rtpAuthentication : .rtcpAuthentication, count: 20)
     for index in 20..<64 { span[index] = 0 }
     for index in 0..<64 { span[index] ^= 0x36 }
-    unsafe SHA1_Init(&state.inner)
-    unsafe span.withUnsafeBytes { key in _ = unsafe SHA1_Update(&state.inner, key.baseAddress, 64) }
+    unsafe SHA1_Init(&hash.pointee.inner)
+    unsafe span.withUnsafeBytes { key in _ = unsafe SHA1_Update(&hash.pointee.inner, key.baseAddress, 64) }
     for index in 0..<64 { span[index] ^= 0x36 ^ 0x5c }
-    unsafe SHA1_Init(&state.outer)
-    unsafe span.withUnsafeBytes { key in _ = unsafe SHA1_Update(&state.outer, key.baseAddress, 64) }
+    unsafe SHA1_Init(&hash.pointee.outer)
+    unsafe span.withUnsafeBytes { key in _ = unsafe SHA1_Update(&hash.pointee.outer, key.baseAddress, 64) }
+  }
+
+  /// The library also makes the round keys of decryption, which counter mode never needs.
+  private borrowing func expand(_ key: UnsafeRawPointer?, _ library: IPsecMB) {
+    unsafe withUnsafeTemporaryAllocation(byteCount: Place.roundKeyCount, alignment: 16) { unused in
+      unsafe library.expandKey(key, roundKeys, unused.baseAddress)
+      unsafe OPENSSL_cleanse(unused.baseAddress, unused.count)
+    }
   }
 
   /// Encrypts in place and writes the tag.
   ///
   /// - Returns: `false` when the library failed; the packet is then spoilt.
   func seal(_ operation: SRTPOperation) -> Bool {
-    let tag = unsafe operation.packet + operation.tagOffset
-    if isAEAD {
-      guard unsafe setIV(operation), unsafe associate(operation) else { return false }
-      let start = unsafe (operation.packet + operation.clearCount).assumingMemoryBound(to: UInt8.self)
-      let count = unsafe Int32(truncatingIfNeeded: operation.count &- operation.clearCount)
-      var written: Int32 = 0
-      return unsafe (count == 0 || EVP_EncryptUpdate(cipher, start, &written, start, count) == 1)
-        && EVP_EncryptFinal_ex(cipher, start, &written) == 1
-        && EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_GET_TAG, Int32(tagCount), tag) == 1
-    }
-    guard unsafe applyKeyStream(operation) else { return false }
-    var digest = Digest(repeating: 0)
-    unsafe authenticate(operation, into: &digest)
-    unsafe withUnsafeBytes(of: &digest) { bytes in
-      unsafe UnsafeMutableRawBufferPointer(start: tag, count: tagCount).copyMemory(
-        from: .init(rebasing: bytes[..<tagCount]))
-    }
-    return true
+    if let direct = unsafe direct { return unsafe sealDirectly(operation, direct) }
+    return unsafe isAEAD ? sealGCM(operation) : sealCounterMode(operation)
   }
 
   /// Checks the tag and decrypts in place.
   ///
   /// - Returns: `false` when the packet is not authentic; GCM has then already overwritten its encrypted part.
   func open(_ operation: SRTPOperation) -> Bool {
-    if isAEAD {
-      let start = unsafe (operation.packet + operation.clearCount).assumingMemoryBound(to: UInt8.self)
-      let count = unsafe operation.count &- operation.clearCount
-      var written: Int32 = 0
-      return unsafe setIV(operation) && associate(operation)
-        && (count == 0 || EVP_DecryptUpdate(cipher, start, &written, start, Int32(truncatingIfNeeded: count)) == 1)
-        && tagMatches(operation)
-    }
-    return unsafe hasRightTag(operation) && applyKeyStream(operation)
+    if let direct = unsafe direct { return unsafe openDirectly(operation, direct) }
+    return unsafe isAEAD ? openGCM(operation) : hasRightTag(operation) && applyKeyStream(operation)
   }
 
   /// Checks the tag and leaves the packet as it is.
   func authenticates(_ operation: SRTPOperation) -> Bool {
-    guard isAEAD else { return unsafe hasRightTag(operation) }
-    guard unsafe setIV(operation), unsafe associate(operation) else { return false }
-    // GCM's tag comes out of decryption: into a scratch block, which is wiped.
-    var scratch = InlineArray<256, UInt8>(repeating: 0)
-    return unsafe withUnsafeMutableBytes(of: &scratch) { scratch in
-      defer { unsafe OPENSSL_cleanse(scratch.baseAddress, scratch.count) }
-      let output = unsafe scratch.assumingMemoryBound(to: UInt8.self).baseAddress
-      var offset = unsafe operation.clearCount
-      var written: Int32 = 0
-      while unsafe offset < operation.count {
-        let part = unsafe min(scratch.count, operation.count &- offset)
-        let input = unsafe (operation.packet + offset).assumingMemoryBound(to: UInt8.self)
-        guard unsafe EVP_DecryptUpdate(cipher, output, &written, input, Int32(part)) == 1 else { return false }
-        offset &+= part
-      }
-      return unsafe tagMatches(operation)
-    }
+    if let direct = unsafe direct { return unsafe authenticatesDirectly(operation, direct) }
+    return unsafe isAEAD ? authenticatesGCM(operation) : hasRightTag(operation)
   }
-
-  private typealias Digest = InlineArray<20, UInt8>
 
   /// Counter mode: salt · 2¹⁶ ⊕ SSRC · 2⁶⁴ ⊕ index · 2¹⁶ (RFC 3711 §4.1.1). GCM: salt ⊕ (16 zero bits, SSRC, 48 bits of
   /// index) (RFC 7714 §8.1, §9.1): the same fields two bytes further left, less the block counter.
-  private func setIV(_ operation: SRTPOperation) -> Bool {
-    var high = unsafe keys.pointee.saltHigh
-    var low = unsafe keys.pointee.saltLow
+  ///
+  /// - Returns: 16 bytes in memory order, of which GCM reads 12.
+  @inline(__always) func initializationVector(_ operation: SRTPOperation) -> (UInt64, UInt64) {
+    var high = unsafe salt.pointee.high
+    var low = unsafe salt.pointee.low
     if isAEAD {
       unsafe high ^= UInt64(operation.ssrc) << 16 | operation.index >> 32
       unsafe low ^= operation.index << 32
@@ -191,64 +213,6 @@ enum SRTPKind {
       unsafe high ^= UInt64(operation.ssrc)
       unsafe low ^= operation.index << 16
     }
-    var iv = (high.bigEndian, low.bigEndian)
-    return unsafe withUnsafeBytes(of: &iv) { bytes in
-      // 16 bytes, of which GCM reads 12. The direction was set with the key: −1 keeps it.
-      unsafe EVP_CipherInit_ex(cipher, nil, nil, nil, bytes.assumingMemoryBound(to: UInt8.self).baseAddress, -1) == 1
-    }
-  }
-
-  private func applyKeyStream(_ operation: SRTPOperation) -> Bool {
-    let count = unsafe operation.count &- operation.clearCount
-    guard count > 0 else { return true }
-    let start = unsafe (operation.packet + operation.clearCount).assumingMemoryBound(to: UInt8.self)
-    var written: Int32 = 0
-    return unsafe setIV(operation)
-      && EVP_EncryptUpdate(cipher, start, &written, start, Int32(truncatingIfNeeded: count)) == 1
-  }
-
-  /// HMAC-SHA1 over the packet and the word that follows it (RFC 3711 §4.2), from the two kept states.
-  private func authenticate(_ operation: SRTPOperation, into digest: inout Digest) {
-    var state = unsafe keys.pointee.inner
-    var word = unsafe operation.word.bigEndian
-    unsafe withUnsafeMutableBytes(of: &digest) { bytes in
-      let output = unsafe bytes.assumingMemoryBound(to: UInt8.self).baseAddress
-      unsafe SHA1_Update(&state, operation.packet, operation.count)
-      unsafe SHA1_Update(&state, &word, 4)
-      unsafe SHA1_Final(output, &state)
-      unsafe state = keys.pointee.outer
-      unsafe SHA1_Update(&state, output, 20)
-      unsafe SHA1_Final(output, &state)
-    }
-  }
-
-  private func hasRightTag(_ operation: SRTPOperation) -> Bool {
-    var digest = Digest(repeating: 0)
-    unsafe authenticate(operation, into: &digest)
-    return unsafe withUnsafeBytes(of: &digest) { bytes in
-      unsafe CRYPTO_memcmp(bytes.baseAddress, operation.packet + operation.tagOffset, tagCount) == 0
-    }
-  }
-
-  /// GCM's associated data: the clear part, for RTCP followed by E and index (RFC 7714 §8.2, §9.2, §9.3).
-  private func associate(_ operation: SRTPOperation) -> Bool {
-    var written: Int32 = 0
-    let start = unsafe operation.packet.assumingMemoryBound(to: UInt8.self)
-    let count = unsafe Int32(truncatingIfNeeded: operation.clearCount)
-    guard unsafe EVP_CipherUpdate(cipher, nil, &written, start, count) == 1 else { return false }
-    guard kind == .rtcp else { return true }
-    var word = unsafe operation.word.bigEndian
-    return unsafe withUnsafeBytes(of: &word) { bytes in
-      unsafe EVP_CipherUpdate(cipher, nil, &written, bytes.assumingMemoryBound(to: UInt8.self).baseAddress, 4) == 1
-    }
-  }
-
-  /// The end of a GCM decryption: OpenSSL compares in constant time.
-  private func tagMatches(_ operation: SRTPOperation) -> Bool {
-    var written: Int32 = 0
-    var unused: UInt8 = 0
-    return unsafe EVP_CIPHER_CTX_ctrl(
-      cipher, EVP_CTRL_AEAD_SET_TAG, Int32(tagCount), operation.packet + operation.tagOffset) == 1
-      && EVP_DecryptFinal_ex(cipher, &unused, &written) == 1
+    return (high.bigEndian, low.bigEndian)
   }
 }
