@@ -108,9 +108,12 @@ public struct MediaHostConfiguration: Equatable, Sendable {
   public var maximumLegs = 2_000
   /// A participant whose media stops for this long is reported, and removed by the Focus.
   public var mediaTimeout = Interval.seconds(30)
-  /// `evp` or `reference`.
-  public var srtp = "evp"
+  /// What encrypts, one of `srtpChoices`.
+  public var srtp = "auto"
   public var plainRTP = false
+
+  /// The fastest that runs here; Intel's library; OpenSSL; libsrtp2.
+  public static let srtpChoices = ["auto", "ipsec-mb", "evp", "reference"]
 
   public init() {}
 
@@ -132,7 +135,9 @@ public struct MediaHostConfiguration: Equatable, Sendable {
     }
     maximumLegs = reader.number("maximum-legs", in: 1...100_000, default: maximumLegs)
     mediaTimeout = reader.interval("media-timeout", in: .seconds(1) ... .seconds(3_600), default: mediaTimeout)
-    srtp = reader.value("srtp", "evp or reference", default: srtp) { ["evp", "reference"].contains($0) ? $0 : nil }
+    srtp = reader.value("srtp", "auto, ipsec-mb, evp or reference", default: srtp) {
+      Self.srtpChoices.contains($0) ? $0 : nil
+    }
     plainRTP = reader.flag("plain-rtp", default: plainRTP)
     reader.complainAboutUnknownKeys()
   }

@@ -38,7 +38,7 @@ struct MediaHostCommand: ParsableCommand {
   var workers: CPUList?
   @Option(help: "The most legs this host takes.", transform: Self.legs)
   var maxLegs: Int?
-  @Option(help: "What encrypts: evp (OpenSSL) or reference (libsrtp2).", transform: Self.backend)
+  @Option(help: "What encrypts: auto, ipsec-mb, evp (OpenSSL) or reference (libsrtp2).", transform: Self.backend)
   var srtp: String?
   @Flag(help: "Accept RTP without encryption, from the signalled address only.")
   var allowPlainRTP = false
@@ -196,7 +196,9 @@ struct MediaHostCommand: ParsableCommand {
   }
 
   private static func backend(_ text: String) throws -> String {
-    guard ["evp", "reference"].contains(text) else { throw ValidationError("'\(text)' is neither evp nor reference") }
+    guard MediaHostConfiguration.srtpChoices.contains(text) else {
+      throw ValidationError("'\(text)' is none of \(MediaHostConfiguration.srtpChoices.joined(separator: ", "))")
+    }
     return text
   }
 

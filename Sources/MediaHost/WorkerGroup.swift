@@ -20,6 +20,12 @@ final class WorkerGroup: Sendable {
 
   init(_ settings: MediaHostConfiguration, _ log: Logger) throws(StartError) {
     let cpus = settings.workers.isEmpty ? ProcessorSet.forWorkers(of: ProcessorSet.available()) : settings.workers
+    let backend = settings.srtp == "auto" ? SRTPBackend.best() : SRTPBackend(rawValue: settings.srtp) ?? .evp
+    guard backend.isAvailable else {
+      throw StartError(
+        description: "media-host.srtp is \(settings.srtp), which needs a processor with AES instructions; "
+          + "set it to auto or evp")
+    }
     let clock = MonotonicClock.anchor()
     var started: [WorkerThread] = []
     do throws(LinuxError) {
@@ -31,7 +37,7 @@ final class WorkerGroup: Sendable {
         else { throw LinuxError.invalid(call: "media port \(offset)") }
         var configuration = MediaWorkerConfiguration(clock: clock, random: try RandomSource.system())
         configuration.worker = number
-        configuration.srtp = SRTPBackend(rawValue: settings.srtp) ?? .evp
+        configuration.srtp = backend
         configuration.allowsPlain = settings.plainRTP
         configuration.limits.legs = settings.maximumLegs
         configuration.limits.legsPerMeeting = settings.maximumLegs
@@ -44,7 +50,7 @@ final class WorkerGroup: Sendable {
         log.info(
           "worker started",
           metadata: [
-            "worker": "\(number)", "cpu": "\(cpu)", "media": "\(thread.mediaAddress)",
+            "worker": "\(number)", "cpu": "\(cpu)", "media": "\(thread.mediaAddress)", "srtp": "\(backend.description)",
             "receive-buffer": "\(grants.receiveBufferBytes)", "memory": "\(grants.memoryBytes)",
             "huge-pages": "\(grants.hasHugePages)", "locked": "\(grants.isLocked)",
           ])

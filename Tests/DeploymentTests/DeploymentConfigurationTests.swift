@@ -53,7 +53,9 @@ struct DeploymentConfigurationTests {
       ("media-host:\n  media-port: 40001", "media-host.media-port (line 2): expected an even port"),
       ("media-host:\n  workers: [1, x]", "media-host.workers (line 2): expected a CPU number, found «x»"),
       ("media-host:\n  name: a b", "media-host.name (line 2)"),
-      ("media-host:\n  srtp: none", "expected evp or reference"),
+      (
+        "media-host:\n  srtp: none", "media-host.srtp (line 2): expected auto, ipsec-mb, evp or reference, found «none»"
+      ),
       ("- a\n- b", "file: expected sections"), ("a: [", "file: expected YAML"),
       ("front-end:\n  maximum-participants: 0", "a number from 1 to 100000, found «0»"),
       ("front-end:\n  maximum-participants: 99999999999999999999", "a number from 1 to 100000"),

@@ -19,7 +19,7 @@ final class RunningParley {
     var gracePeriodSeconds = 1
     var plainRTP = false
     var maximumLegs = 200
-    var srtp = "evp"
+    var srtp = "auto"
     var mediaHosts = 1
     var openMeetings = true
   }
