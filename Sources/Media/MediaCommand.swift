@@ -2,9 +2,13 @@
 
 import Primitives
 
-/// From the control core to the worker that owns the meeting, in order, through one queue.
+/// From the control core to a worker that has the meeting or a part of it, in order, through one queue.
 public enum MediaCommand: Sendable {
-  case openMeeting(MeetingID)
+  /// - Parameter phase: 0..<32, of the tick, when other workers have parts of the meeting or may get them; `nil`: the
+  ///   worker's emptiest.
+  case openMeeting(MeetingID, phase: Int? = nil)
+  /// Which other workers have parts of it: after `openMeeting`, and whenever that changes.
+  case linkMeeting(MeetingID, MeetingParts)
   /// Closes every leg still in it.
   case closeMeeting(MeetingID)
   case openLeg(LegConfiguration)
@@ -85,6 +89,10 @@ public struct WorkerReport: Sendable {
   public var lateTicks: UInt64 = 0
   /// Messages to other workers that were lost because a queue was full, ever.
   public var linkOverflow: UInt64 = 0
+  /// Frames of talkers on other workers that were missing when they were to be mixed (bridged by a fade), and that came
+  /// too late, ever.
+  public var linkFramesLost: UInt64 = 0
+  public var linkFramesLate: UInt64 = 0
   /// Deadline minus finish of this second's ticks, microseconds: `p99` is what 99 % of the ticks had at least.
   public var slack = LatencySummary()
   /// Arrival to departure of mixed packets, microseconds.

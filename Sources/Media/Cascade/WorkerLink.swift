@@ -84,7 +84,7 @@ extension MediaWorker {
   /// Takes a message of another worker of this host. Call before `advance` in the turn in which it was found.
   public mutating func receive(_ message: LinkMessage, from worker: Int, now: Instant) {
     switch message.kind {
-    case .candidates, .voice: break
+    case .candidates, .voice: receivePart(message, from: worker)
     }
   }
 

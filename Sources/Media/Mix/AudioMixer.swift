@@ -77,6 +77,7 @@ extension MediaWorker {
       choice.offer(slot, legs[slot].activity, wasTalker: false)
       meetings[meeting].probeCursor = index &+ 1
     }
+    admit(&choice, of: meeting)
     let leaving = keepLeavers(of: before, in: &choice)
     for index in 0..<before.count {
       legs[before[index]].talker = -1
@@ -178,6 +179,7 @@ extension MediaWorker {
           mixer.scratch.fadeIn(talker)
         }
         mixer.scratch.add(talker)
+        share(slot, of: meeting, begins: !wasMixed)
         if rendering == .spoken { latency.mixed(arrival: legs[slot].audio.renderedArrival) }
         voices.count &+= 1
         voices.places |= 1 << UInt32(truncatingIfNeeded: talker)
@@ -185,6 +187,7 @@ extension MediaWorker {
         meetings[meeting].formats[legs[slot].format].listeners &+= 1  // not in the mix: it hears what all hear
       }
     }
+    voices.count &+= mixRemote(meeting)
     return voices
   }
 
@@ -363,7 +366,7 @@ extension MediaWorker {
 
   private mutating func noteTalkers(of meeting: Int, now: Instant) {
     guard !meetings[meeting].wantsReport, now - meetings[meeting].lastReport >= .seconds(1),
-      !talkers(of: meeting).sounds(like: meetings[meeting].reported)
+      reportsTalkers(of: meeting), !talkers(of: meeting).sounds(like: meetings[meeting].reported)
     else { return }
     meetings[meeting].wantsReport = true
     meetings[meeting].lastReport = now

@@ -25,6 +25,8 @@ struct Meeting: ~Copyable {
   /// Its neighbours in the phase, −1 at the ends.
   var next = -1
   var previous = -1
+  /// Of the worker's links, when other workers have parts of it; else −1.
+  var link = -1
 
   var legs: BoundedList<Int32>
   var formats: BoundedList<MeetingFormat>

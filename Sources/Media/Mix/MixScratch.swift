@@ -59,6 +59,19 @@ import RTP
     unsafe MixKernels.add(frame(place).span, to: &total)
   }
 
+  /// Adds the frame of a talker on another worker.
+  mutating func add(_ frame: Span<Int16>) {
+    var total = unsafe self.total.mutableSpan
+    MixKernels.add(frame, to: &total)
+  }
+
+  /// Copies talker `place`'s frame.
+  func copy(_ place: Int, to block: inout InlineArray<1024, Int16>) {
+    precondition(place < Self.mixPlace)
+    let own = unsafe frame(place)
+    for index in 0..<Self.samples { unsafe block[index] = own[index] }
+  }
+
   /// What was not in the mix before begins in 5 ms: a syllable keeps its edge, and nothing clicks.
   static let entrySamples = 240
 

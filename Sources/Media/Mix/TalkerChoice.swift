@@ -146,6 +146,12 @@ struct TalkerChoice: BitwiseCopyable {
     count &+= 1
   }
 
+  /// What a place was given for; 0 for those who only fade out.
+  func score(_ index: Int) -> Int32 { scores[index] }
+
+  /// Keeps the first places only.
+  mutating func truncate(to count: Int) { self.count = min(self.count, max(0, count)) }
+
   /// Loudest first.
   subscript(_ index: Int) -> Int { Int(legs[index]) }
 

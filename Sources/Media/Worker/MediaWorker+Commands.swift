@@ -11,7 +11,8 @@ extension MediaWorker {
     precondition(!mixer.isBusy, "a command in the middle of a tick")
     schedule.idle(until: now)
     switch command {
-    case .openMeeting(let id): openMeeting(id)
+    case .openMeeting(let id, let phase): openMeeting(id, phase: phase)
+    case .linkMeeting(let id, let parts): linkMeeting(id, parts)
     case .closeMeeting(let id): closeMeeting(id, now: now, into: &egress)
     case .openLeg(let configuration):
       if let reason = openLeg(configuration, now: now) { ring.command(.refused(configuration.leg, reason)) }
@@ -29,9 +30,10 @@ extension MediaWorker {
   // MARK: Meetings
 
   /// At the limit nothing is opened: the meeting's legs will be refused with `unknownMeeting`.
-  private mutating func openMeeting(_ id: MeetingID) {
+  private mutating func openMeeting(_ id: MeetingID, phase: Int?) {
     guard meetingSlots[id.rawValue] == nil, !meetings.isFull else { return }
-    let meeting = Meeting(id: id, phase: schedule.emptiestPhase(), talkers: configuration.limits.talkers)
+    let phase = phase.map { min(max($0, 0), TickSchedule.phases - 1) } ?? schedule.emptiestPhase()
+    let meeting = Meeting(id: id, phase: phase, talkers: configuration.limits.talkers)
     let slot = meetings.insert(meeting)
     meetingSlots.set(id.rawValue, slot)
     schedule.add(slot, &meetings)
@@ -43,6 +45,7 @@ extension MediaWorker {
       closeLeg(Int(meetings[slot].legs[meetings[slot].legs.count - 1]), now: now, into: &egress)
     }
     forgetReport(of: slot)
+    unlinkMeeting(slot)
     schedule.remove(slot, &meetings)
     meetingSlots.remove(id.rawValue)
     _ = meetings.remove(slot)

@@ -63,6 +63,7 @@ extension MediaWorker {
   }
 
   func talkers(of slot: Int) -> ReportedTalkers {
+    if meetings[slot].link >= 0 { return talkersOfAllParts(slot) }
     var talkers = ReportedTalkers()
     for index in 0..<meetings[slot].choice.count {
       let leg = meetings[slot].choice[index]

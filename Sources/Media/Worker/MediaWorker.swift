@@ -22,6 +22,8 @@ public struct MediaWorker: ~Copyable {
   var legs: SlotTable<Leg>
   var meetings: SlotTable<Meeting>
   var encoders: SlotTable<EncodeGroup>
+  /// Of meetings that have parts on other workers.
+  var links: SlotTable<MeetingLink>
   var legSlots: FlatTable<UInt32>
   var meetingSlots: FlatTable<UInt32>
   var router: DatagramRouter
@@ -60,6 +62,7 @@ public struct MediaWorker: ~Copyable {
     legs = SlotTable(limit: limits.legs)
     meetings = SlotTable(limit: limits.meetings)
     encoders = SlotTable(limit: 2 * limits.legs, reserved: 16)
+    links = SlotTable(limit: limits.meetings, reserved: 1)
     legSlots = FlatTable(limit: limits.legs, seed: random.next())
     meetingSlots = FlatTable(limit: limits.meetings, seed: random.next())
     router = DatagramRouter(limits: limits, seed: random.next())
@@ -164,6 +167,8 @@ public struct MediaWorker: ~Copyable {
     report.busy = min(1, max(0, 1 - counters.waited.seconds / second.seconds))
     report.lateTicks = counters.lateTicks
     report.linkOverflow = counters.linkOverflow
+    report.linkFramesLost = counters.linkFramesLost
+    report.linkFramesLate = counters.linkFramesLate
     report.slack = latency.slack
     report.residence = latency.residence
     self.report = report
@@ -183,6 +188,9 @@ struct WorkerCounters {
   var lateTicks: UInt64 = 0
   /// Messages to other workers that were lost for want of room.
   var linkOverflow: UInt64 = 0
+  /// Frames of other parts' talkers that were missing when they were to be mixed, and that came after that.
+  var linkFramesLost: UInt64 = 0
+  var linkFramesLate: UInt64 = 0
   /// Since the last report.
   var waited = Interval.zero
 }

@@ -34,6 +34,8 @@ public struct MediaWorkerLimits: Sendable, Hashable {
   /// How long a latched address must be quiet before a packet that is authentic for *another* leg may take it over.
   public var takeoverQuiet = Interval.seconds(1)
 
+  /// Other workers that a meeting may have parts on.
+  public static let linkedPeers = 63
   /// The compile-time bound of `talkers`: storage in a meeting is inline.
   public static let maximumTalkers = 8
   /// Receive formats of one leg.

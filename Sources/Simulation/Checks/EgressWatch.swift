@@ -28,7 +28,7 @@ struct EgressWatch {
   /// A command as the worker takes it.
   mutating func handle(_ command: MediaCommand) -> String? {
     switch command {
-    case .openMeeting(let id):
+    case .openMeeting(let id, _):
       guard meetings.insert(id).inserted else { return "meeting \(id.rawValue) is opened twice" }
     case .closeMeeting(let id):
       meetings.remove(id)
@@ -46,7 +46,7 @@ struct EgressWatch {
       if leg.ssrc != configuration.ssrc { streams[leg.ssrc] = nil }
       note(configuration)
     case .closeLeg(let id): close(id)
-    case .setIngress, .setEgress: break
+    case .linkMeeting, .setIngress, .setEgress: break
     }
     return nil
   }
