@@ -66,5 +66,54 @@
       #expect(after == before)
       #expect(good == 2_100 && refused == 2_100)
     }
+
+    @Test("batches of 1 to 64, some forged", arguments: SRTPSuite.allCases, SRTPReferenceTests.own)
+    func batches(_ suite: SRTPSuite, _ backend: SRTPBackend) throws {
+      var random = RandomSource(seed: 91)
+      let key = random.masterKey(suite)
+      let session = try SRTPSession(send: key, receive: key, backend: backend)
+      var engine = SRTPCipherEngine(backend)
+      let room = 2_048
+      let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 * room, alignment: 64)
+      defer { memory.deallocate() }
+      let items = UnsafeMutableBufferPointer<SRTPItem>.allocate(capacity: 64)
+      defer { items.deallocate() }
+      var writer = RTPPacketWriter(payloadType: 96, sequence: 65_000, timestamp: 0, ssrc: 7)
+      var good = 0
+      var forged = 0
+
+      var before = allocation_count()
+      for round in 0..<400 {
+        if round == 20 { before = allocation_count() }
+        let count = 1 + round % 64
+        for index in 0..<count {
+          let packet = UnsafeMutableRawBufferPointer(rebasing: memory[(index * room)..<((index + 1) * room)])
+          var span = packet.mutableBytes
+          writer.sequence &+= 1
+          writer.ssrc = UInt32(truncatingIfNeeded: index % 3)
+          let header = writer.write(into: &span) ?? 0
+          items.initializeElement(
+            at: index,
+            to: SRTPItem(
+              packet: packet.baseAddress! + 0, count: header + (round + index) % 1_300, capacity: room,
+              session: session.handle, isControl: false))
+        }
+        let batch = UnsafeMutableBufferPointer(rebasing: items[..<count])
+        SRTPBatch.protect(batch, with: &engine)
+        if round % 4 == 0 {
+          batch[0].packet.storeBytes(of: 0xff, toByteOffset: batch[0].count - 1, as: UInt8.self)
+          batch[0].packet.storeBytes(of: 0xff, toByteOffset: batch[0].count - 2, as: UInt8.self)
+        }
+        SRTPBatch.unprotect(batch, with: &engine)
+        for item in batch {
+          if item.failure == nil { good += 1 } else if round >= 20 { forged += 1 }
+        }
+      }
+      let after = allocation_count()
+
+      // swift-testing keeps a copy of each error that is thrown: that one is its own.
+      #expect(after - before == forged)
+      #expect(forged == 95 && good > 12_000)
+    }
   }
 #endif

@@ -101,7 +101,7 @@ import Primitives
     }
     let hashed = sideBySide(found, bytes: bytes)
     for job in 0..<hashed { prepareHash(job) }
-    let isDone = runHashes(hashed)
+    let isDone = runHashes(hashed, areShort: areShort(found, bytes: bytes))
     for job in 0..<found {
       let place = unsafe places[job]
       if job >= hashed {
@@ -150,7 +150,7 @@ import Primitives
       }
       prepareHash(job)
     }
-    let isDone = runHashes(hashed)
+    let isDone = runHashes(hashed, areShort: areShort(found, bytes: bytes))
     var good = 0
     for job in 0..<found {
       let place = unsafe places[job]
@@ -175,9 +175,11 @@ import Primitives
   /// 1,400 for 16, against 130 each by OpenSSL; packets of 1,200 bytes 3,050 and 3,870 against 740.
   private func sideBySide(_ count: Int, bytes: Int) -> Int {
     let rest = count % lanes
-    let worthwhile = bytes < 400 &* count ? lanes &* 2 / 3 : lanes / 3
+    let worthwhile = areShort(count, bytes: bytes) ? lanes &* 2 / 3 : lanes / 3
     return rest > worthwhile ? count : count &- rest
   }
+
+  @inline(__always) private func areShort(_ count: Int, bytes: Int) -> Bool { bytes < 400 &* count }
 
   /// Places what is authenticated in one piece: the packet and, after its end, the word (RFC 3711 §4.2).
   @inline(__always) private func prepareHash(_ job: Int) {
@@ -193,11 +195,19 @@ import Primitives
       (hash + MemoryLayout<SHA_CTX>.stride).assumingMemoryBound(to: UInt8.self)
   }
 
-  private func runHashes(_ count: Int) -> Bool {
+  /// - Parameter areShort: fill the last pass with copies of the first job, whose digests nobody reads: lanes without work
+  ///   cost a search for them, 1,725 ns for 12 packets of 80 bytes where 16 take 1,400.
+  private func runHashes(_ count: Int, areShort: Bool) -> Bool {
     guard count > 0, let manager = unsafe manager, let submit = unsafe manager.pointee.submit_hash_burst_nocheck else {
       return count == 0
     }
-    let number = UInt32(truncatingIfNeeded: count)
+    let filled = areShort ? min((count &+ lanes &- 1) / lanes &* lanes, Self.chunk) : count
+    for job in count..<filled {
+      unsafe hashJobs[job].src = hashJobs[0].src
+      unsafe hashJobs[job].msg_len_to_hash_in_bytes = hashJobs[0].msg_len_to_hash_in_bytes
+      unsafe hashJobs[job].u.HMAC = hashJobs[0].u.HMAC
+    }
+    let number = UInt32(truncatingIfNeeded: filled)
     return unsafe submit(manager, hashJobs, number, IMB_AUTH_HMAC_SHA_1) == number
   }
 
