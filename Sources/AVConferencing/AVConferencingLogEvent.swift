@@ -16,6 +16,9 @@ public enum AVConferencingLogEvent: Sendable {
   case loadRefused(frontEnd: SocketAddress, status: Int)
   case unregistered(frontEnd: SocketAddress)
   case meetingOpened(MeetingID, worker: Int, callID: String)
+  /// The meeting is now on so many workers.
+  case partOpened(MeetingID, worker: Int, parts: Int)
+  case partClosed(MeetingID, worker: Int, parts: Int)
   case meetingReplaced(MeetingID, by: MeetingID)
   case meetingClosed(MeetingID, reason: String, legs: Int)
   case legOpened(LegID, MeetingID, worker: Int, callID: String, codec: AudioCodec, suite: SRTPSuite?)
@@ -41,7 +44,9 @@ public enum AVConferencingLogEvent: Sendable {
   public var severity: Severity {
     switch self {
     case .legConnected, .legModified: .debug
-    case .registered, .active, .unregistered, .meetingOpened, .meetingClosed, .legOpened, .legClosed, .legResumed: .info
+    case .registered, .active, .unregistered, .meetingOpened, .meetingClosed, .partOpened, .partClosed, .legOpened,
+      .legClosed, .legResumed:
+      .info
     case .draining, .shuttingDown, .shutDown, .recovered, .meetingReplaced, .refused, .commandFailed, .legSilent:
       .notice
     case .registrationFailed, .loadRefused, .untrustedPeer, .overloaded: .warning

@@ -171,11 +171,11 @@ extension AVConferencingServer {
     }
     nextMeeting &+= 1
     let meeting = Meeting(
-      id: id, worker: worker, entity: entity, contactUser: contactUser, control: control, sessionID: sessionID)
+      id: id, workers: [worker], entity: entity, contactUser: contactUser, control: control, sessionID: sessionID)
     meetings[id] = meeting
     meetingOfEntity[entity] = id
     meetingOfUser[contactUser] = id
-    outputs.append(.media(worker: worker, .openMeeting(id)))
+    outputs.append(.media(worker: worker, .openMeeting(id, phase: placement.phase(of: id))))
     outputs.append(.log(.meetingOpened(id, worker: worker, callID: callID)))
     return id
   }
@@ -213,7 +213,7 @@ extension AVConferencingServer {
       endWatching(watcher, of: meeting, now: now)
     }
     placement.close(id)
-    outputs.append(.media(worker: meeting.worker, .closeMeeting(id)))
+    for worker in meeting.workers { outputs.append(.media(worker: worker, .closeMeeting(id))) }
     if let control = meeting.control, roles.removeValue(forKey: control) != nil {
       memory.forget(dialog: control)
       agent.hangUp(control, reason: header, now: now, into: &queue)

@@ -16,8 +16,9 @@ extension AVConferencingServer {
     if let error = admission() { throw error }
     let legID = LegID(rawValue: nextLeg)
     let who = try participant(in: meeting, message, body, leg: legID)
+    let worker: Int
     do throws(WorkerPlacement.Refusal) {
-      _ = try placement.addLeg(to: id)
+      worker = try placement.addLeg(to: id, strained: strainedWorkers)
     } catch {
       switch error {
       case .meetingFull: throw .meetingFull
@@ -26,7 +27,7 @@ extension AVConferencingServer {
       }
     }
     var negotiation = LegNegotiation(
-      leg: legID, meeting: id, worker: configuration.workers[meeting.worker], label: who.label,
+      leg: legID, meeting: id, worker: configuration.workers[worker], label: who.label,
       configuration: configuration, capabilities: capabilities, random: &random)
     let state: ParticipantLeg.State
     let description: [UInt8]
@@ -39,12 +40,12 @@ extension AVConferencingServer {
         state = .offering
       }
     } catch {
-      placement.removeLeg(from: id)
+      placement.removeLeg(from: id, worker: worker)
       throw error
     }
     nextLeg &+= 1
     var leg = ParticipantLeg(
-      id: legID, meeting: id, worker: meeting.worker, call: call, callID: message.callIDText, key: who.key,
+      id: legID, meeting: id, worker: worker, call: call, callID: message.callIDText, key: who.key,
       displayText: who.displayText, roles: who.roles, joiningMethod: who.method, request: body.request,
       invitedAt: now, negotiation: negotiation, state: state)
     if let filter = meeting.initialFilter(roles: who.roles) {
@@ -53,6 +54,7 @@ extension AVConferencingServer {
     }
     roles[call] = .leg(legID)
     meetings[id]?.legs.insert(legID)
+    tellParts(of: id, into: &outputs)
     if state == .offering {
       leg.deadline = now + Limits.offerAnswering
       legs[legID] = leg
@@ -269,7 +271,8 @@ extension AVConferencingServer {
     guard let leg = legs.removeValue(forKey: id) else { return }
     timers.remove(.leg(id))
     meetings[leg.meeting]?.legs.remove(id)
-    placement.removeLeg(from: leg.meeting)
+    placement.removeLeg(from: leg.meeting, worker: leg.worker)
+    tellParts(of: leg.meeting, into: &outputs)
     outputs.append(.log(.legClosed(id, reason: leg.closingReason, statistics)))
   }
 
@@ -317,7 +320,7 @@ extension AVConferencingServer {
     switch event {
     case .report(let report): handle(report, worker: worker, now: now, into: &outputs)
     case .activeTalkers(let id, let talkers):
-      guard var meeting = meetings[id], meeting.worker == worker, meeting.talkers != talkers else { return }
+      guard var meeting = meetings[id], meeting.home == worker, meeting.talkers != talkers else { return }
       meeting.talkers = Array(talkers.prefix(16))
       meeting.noteTalkers()
       meetings[id] = meeting

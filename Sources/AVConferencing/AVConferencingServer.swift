@@ -10,8 +10,8 @@ import SIP
 /// state (P6) and participant legs (P7). Prompts and digits on request (P8) and layouts (P9) are refused clearly: 415,
 /// and `notSupported`.
 ///
-/// One meeting lives on one worker. A leg's INVITE is answered when its worker has opened the leg. The core never ends
-/// a leg by itself when media stops: it tells the Focus, which decides.
+/// One meeting lives on one worker, and on more when it is too large for one. A leg's INVITE is answered when its worker
+/// has opened the leg. The core never ends a leg by itself when media stops: it tells the Focus, which decides.
 public struct AVConferencingServer: Sendable {
   /// What a call is to us.
   enum Role: Sendable {
@@ -81,7 +81,8 @@ public struct AVConferencingServer: Sendable {
       configuration: Self.userAgentConfiguration(of: configuration), random: RandomSource(seed: random.bytes(32)))
     placement = WorkerPlacement(
       workers: configuration.workers.count, maximumLegs: configuration.maximumLegs,
-      maximumMeetings: configuration.maximumMeetings, maximumLegsPerMeeting: configuration.maximumLegsPerMeeting)
+      maximumMeetings: configuration.maximumMeetings, maximumLegsPerMeeting: configuration.maximumLegsPerMeeting,
+      splitLegs: configuration.splitLegs)
     load = HostLoad(
       workers: configuration.workers.count, overloadBusy: configuration.overloadBusy,
       recoveredBusy: configuration.recoveredBusy)

@@ -5,7 +5,7 @@ import Media
 import Primitives
 import SIP
 
-/// One meeting, on one worker.
+/// One meeting, on one worker or on several.
 struct Meeting: Sendable {
   /// One watcher's place in the history of this meeting: versions are its own (RFC 4575 §5.2).
   struct Watcher: Sendable {
@@ -35,13 +35,16 @@ struct Meeting: Sendable {
   }
 
   let id: MeetingID
-  let worker: Int
+  /// The workers that have been told of it, its home first.
+  var workers: [Int]
   /// The Focus's URI: the document's `entity`.
   let entity: String
   /// User part of the meeting's own URI on this host.
   let contactUser: String
   /// `nil`: a stand-alone meeting, which ends with its last leg.
   let control: CallHandle?
+  /// Which worker tells who is heard in it.
+  var home: Int? { workers.first }
   /// Session id of the control dialog's SDP.
   let sessionID: UInt64
 

@@ -1,8 +1,9 @@
-//  WorkerPlacement.swift: which worker gets a meeting, and how many legs and meetings the host holds.
+//  WorkerPlacement.swift: which workers get a meeting and its legs, and how many of them the host holds.
 
 import Media
 
-/// Counts legs and meetings per worker, and places meetings: one meeting on one worker, the least loaded.
+/// Counts legs and meetings per worker, and places meetings: one meeting on one worker, the least loaded, its home. When
+/// that is strained, further legs of the meeting go to other workers, where it then has parts.
 ///
 /// A meeting weighs what it has or what was announced for it, whichever is more, so that a burst of new meetings
 /// spreads before the first leg has come.
@@ -14,33 +15,53 @@ public struct WorkerPlacement: Sendable {
     case unknownMeeting
   }
 
-  private struct Place: Sendable {
+  /// What a meeting has on one worker.
+  private struct Part: Sendable {
     var worker: Int
     var legs = 0
+  }
+
+  private struct Place: Sendable {
+    /// The home first; others only while they have legs.
+    var parts: [Part]
     var announced: Int
     var maximumLegs: Int
+    /// Of its tick, on every worker.
+    var phase: Int
 
-    var weight: Int { max(legs, announced) }
+    var legs: Int { parts.reduce(0) { $0 + $1.legs } }
+    func weight(_ part: Int) -> Int { part == 0 ? max(parts[0].legs, announced) : parts[part].legs }
+    func part(on worker: Int) -> Int? { parts.firstIndex { $0.worker == worker } }
   }
 
   private struct Load: Sendable {
     var legs = 0
     var meetings = 0
     var weight = 0
+    /// Meetings, and parts of meetings, in each phase of the tick.
+    var phases = Array(repeating: 0, count: WorkerPlacement.phases)
   }
+
+  /// Of a worker's tick (`MediaCommand.openMeeting`).
+  public static let phases = 32
 
   public let maximumLegs: Int
   public let maximumMeetings: Int
   public let maximumLegsPerMeeting: Int
+  /// Legs on one worker from which on a meeting takes further ones to another.
+  public let splitLegs: Int
   private var loads: [Load]
   private var places: [MeetingID: Place] = [:]
   public private(set) var legs = 0
 
-  public init(workers: Int, maximumLegs: Int, maximumMeetings: Int, maximumLegsPerMeeting: Int) {
+  public init(
+    workers: Int, maximumLegs: Int, maximumMeetings: Int, maximumLegsPerMeeting: Int, splitLegs: Int = .max
+  ) {
     precondition(workers > 0 && workers <= Limits.workers)
     self.maximumLegs = min(max(0, maximumLegs), Limits.legs)
     self.maximumMeetings = min(max(0, maximumMeetings), Limits.meetings)
     self.maximumLegsPerMeeting = min(max(0, maximumLegsPerMeeting), Limits.legs)
+    self.splitLegs = max(1, splitLegs)
     loads = Array(repeating: Load(), count: workers)
   }
 
@@ -49,62 +70,127 @@ public struct WorkerPlacement: Sendable {
   public var isEmpty: Bool { places.isEmpty && legs == 0 }
   public func legs(onWorker worker: Int) -> Int { loads.indices.contains(worker) ? loads[worker].legs : 0 }
   public func legs(in meeting: MeetingID) -> Int { places[meeting]?.legs ?? 0 }
-  public func worker(of meeting: MeetingID) -> Int? { places[meeting]?.worker }
+  /// The home of a meeting.
+  public func worker(of meeting: MeetingID) -> Int? { places[meeting]?.parts.first?.worker }
+  /// The workers that have parts of a meeting, its home first.
+  public func workers(of meeting: MeetingID) -> [Int] { places[meeting]?.parts.map(\.worker) ?? [] }
+  /// The phase in which a meeting ticks on all of them.
+  public func phase(of meeting: MeetingID) -> Int? { places[meeting]?.phase }
 
   /// Places a new meeting on the worker with the least weight; of equals, on the one with fewest meetings, then the
-  /// lowest number.
+  /// lowest number; there in the emptiest phase.
   ///
   /// - Parameters:
   ///   - announced: how many legs the Focus expects; 1…`maximumLegsPerMeeting` after clamping.
   ///   - limit: the meeting's own size limit, if it has one.
+  /// - Returns: its home.
   public mutating func open(
     _ meeting: MeetingID, announced: Int = 1, limit: Int? = nil
   ) throws(Refusal) -> Int {
     guard places.count < maximumMeetings else { throw .tooManyMeetings }
-    let expected = min(max(1, announced), max(1, maximumLegsPerMeeting))
+    // More than `splitLegs` do not come here.
+    let expected = min(max(1, announced), max(1, min(maximumLegsPerMeeting, splitLegs)))
     let own = min(max(0, limit ?? maximumLegsPerMeeting), maximumLegsPerMeeting)
     var chosen = 0
     for worker in loads.indices.dropFirst() {
       let (candidate, best) = (loads[worker], loads[chosen])
       if (candidate.weight, candidate.meetings) < (best.weight, best.meetings) { chosen = worker }
     }
-    let place = Place(worker: chosen, announced: expected, maximumLegs: own)
+    let phase = emptiestPhase(onWorker: chosen)
+    let place = Place(parts: [Part(worker: chosen)], announced: expected, maximumLegs: own, phase: phase)
     places[meeting] = place
-    loads[chosen].meetings += 1
-    loads[chosen].weight += place.weight
+    loads[chosen].weight += place.weight(0)
+    enter(chosen, phase)
     return chosen
   }
 
   /// Forgets the meeting and the legs that were still counted in it.
   public mutating func close(_ meeting: MeetingID) {
     guard let place = places.removeValue(forKey: meeting) else { return }
-    loads[place.worker].meetings -= 1
-    loads[place.worker].weight -= place.weight
-    loads[place.worker].legs -= place.legs
+    for (index, part) in place.parts.enumerated() {
+      loads[part.worker].weight -= place.weight(index)
+      loads[part.worker].legs -= part.legs
+      leave(part.worker, place.phase)
+    }
     legs -= place.legs
   }
 
+  /// Chooses the worker for a further leg: the home while that has room, then the least loaded of the meeting's other
+  /// parts that has, then the least loaded other worker that has; when none has room, the least loaded of all.
+  ///
+  /// - Parameter strained: workers that measure a load at which they should not get more of a large meeting.
   /// - Returns: the worker that the leg belongs to.
-  public mutating func addLeg(to meeting: MeetingID) throws(Refusal) -> Int {
-    guard var place = places[meeting] else { throw .unknownMeeting }
+  public mutating func addLeg(to meeting: MeetingID, strained: Set<Int> = []) throws(Refusal) -> Int {
+    guard let place = places[meeting] else { throw .unknownMeeting }
     guard place.legs < place.maximumLegs else { throw .meetingFull }
     guard legs < maximumLegs else { throw .tooManyLegs }
-    let before = place.weight
-    place.legs += 1
-    places[meeting] = place
-    loads[place.worker].legs += 1
-    loads[place.worker].weight += place.weight - before
-    legs += 1
-    return place.worker
+    let home = place.parts[0].worker
+    func hasRoom(_ worker: Int) -> Bool { loads[worker].legs < splitLegs && !strained.contains(worker) }
+    var chosen = home
+    if loads.count > 1, !hasRoom(home) {
+      func rank(_ worker: Int) -> (Int, Int, Int) {
+        let room = hasRoom(worker)
+        return (room && place.part(on: worker) != nil ? 0 : room ? 1 : 2, loads[worker].weight, loads[worker].meetings)
+      }
+      for worker in loads.indices where rank(worker) < rank(chosen) { chosen = worker }
+    }
+    count(legs: 1, of: meeting, on: chosen)
+    return chosen
   }
 
-  public mutating func removeLeg(from meeting: MeetingID) {
-    guard var place = places[meeting], place.legs > 0 else { return }
-    let before = place.weight
-    place.legs -= 1
+  /// - Parameter worker: the one that the leg belongs to.
+  public mutating func removeLeg(from meeting: MeetingID, worker: Int) {
+    guard let place = places[meeting], let part = place.part(on: worker), place.parts[part].legs > 0 else { return }
+    count(legs: -1, of: meeting, on: worker)
+  }
+
+  /// A leg goes to another worker, where the meeting gets a part if it has none.
+  public mutating func moveLeg(of meeting: MeetingID, from old: Int, to new: Int) {
+    guard loads.indices.contains(new), old != new, let place = places[meeting], let part = place.part(on: old),
+      place.parts[part].legs > 0
+    else { return }
+    count(legs: -1, of: meeting, on: old)
+    count(legs: 1, of: meeting, on: new)
+  }
+
+  private mutating func count(legs change: Int, of meeting: MeetingID, on worker: Int) {
+    guard var place = places[meeting] else { return }
+    if place.part(on: worker) == nil {
+      place.parts.append(Part(worker: worker))
+      enter(worker, place.phase)
+    }
+    guard let part = place.part(on: worker) else { return }
+    let before = place.weight(part)
+    place.parts[part].legs += change
+    loads[worker].legs += change
+    loads[worker].weight += place.weight(part) - before
+    legs += change
+    if part > 0, place.parts[part].legs == 0 {
+      place.parts.remove(at: part)
+      leave(worker, place.phase)
+    }
     places[meeting] = place
-    loads[place.worker].legs -= 1
-    loads[place.worker].weight += place.weight - before
-    legs -= 1
+  }
+
+  // MARK: Phases
+
+  private mutating func enter(_ worker: Int, _ phase: Int) {
+    loads[worker].meetings += 1
+    loads[worker].phases[phase] += 1
+  }
+
+  private mutating func leave(_ worker: Int, _ phase: Int) {
+    loads[worker].meetings -= 1
+    loads[worker].phases[phase] -= 1
+  }
+
+  /// The phase with the fewest meetings; among equals the one farthest from the others, by reversing the bits of a count.
+  private func emptiestPhase(onWorker worker: Int) -> Int {
+    var best = 0
+    for index in 0..<Self.phases {
+      let candidate = (index & 1) << 4 | (index & 2) << 2 | (index & 4) | (index & 8) >> 2 | (index & 16) >> 4
+      if loads[worker].phases[candidate] < loads[worker].phases[best] { best = candidate }
+    }
+    return best
   }
 }

@@ -106,6 +106,9 @@ public struct MediaHostConfiguration: Equatable, Sendable {
   /// The CPUs to pin workers to, one each; empty: all but one, at least one.
   public var workers: [Int] = []
   public var maximumLegs = 2_000
+  /// Legs on one worker, and percent of its time, from which on further participants of a meeting go to another worker.
+  public var splitLegs = 1_000
+  public var splitBusy = 60
   /// A participant whose media stops for this long is reported, and removed by the Focus.
   public var mediaTimeout = Interval.seconds(30)
   /// What encrypts, one of `srtpChoices`.
@@ -134,6 +137,8 @@ public struct MediaHostConfiguration: Equatable, Sendable {
       Int($0).flatMap { (0..<1_024).contains($0) ? $0 : nil }
     }
     maximumLegs = reader.number("maximum-legs", in: 1...100_000, default: maximumLegs)
+    splitLegs = reader.number("split-legs", in: 1...100_000, default: splitLegs)
+    splitBusy = reader.number("split-busy", in: 1...100, default: splitBusy)
     mediaTimeout = reader.interval("media-timeout", in: .seconds(1) ... .seconds(3_600), default: mediaTimeout)
     srtp = reader.value("srtp", "auto, ipsec-mb, evp or reference", default: srtp) {
       Self.srtpChoices.contains($0) ? $0 : nil
@@ -163,6 +168,8 @@ extension DeploymentConfiguration: CustomStringConvertible {
       media-port: \(mediaHost.mediaPort)
       workers: [\(mediaHost.workers.map(String.init).joined(separator: ", "))]
       maximum-legs: \(mediaHost.maximumLegs)
+      split-legs: \(mediaHost.splitLegs)
+      split-busy: \(mediaHost.splitBusy)
       media-timeout: \(mediaHost.mediaTimeout.nanoseconds / 1_000_000)ms
       srtp: \(mediaHost.srtp)
       plain-rtp: \(mediaHost.plainRTP)

@@ -33,6 +33,10 @@ extension AVConferencingLogEvent {
     case .unregistered(let frontEnd): ("unregistered", ["front-end": "\(frontEnd)"])
     case .meetingOpened(let meeting, let worker, let callID):
       ("meeting opened", ["meeting": "\(meeting.rawValue)", "worker": "\(worker)", "call-id": "\(callID)"])
+    case .partOpened(let meeting, let worker, let parts):
+      ("part of meeting opened", ["meeting": "\(meeting.rawValue)", "worker": "\(worker)", "parts": "\(parts)"])
+    case .partClosed(let meeting, let worker, let parts):
+      ("part of meeting closed", ["meeting": "\(meeting.rawValue)", "worker": "\(worker)", "parts": "\(parts)"])
     case .meetingReplaced(let old, let new):
       ("meeting replaced by its Focus", ["meeting": "\(old.rawValue)", "by": "\(new.rawValue)"])
     case .meetingClosed(let meeting, let reason, let legs):

@@ -80,6 +80,8 @@ final class MediaHostRuntime: SIPEdgeHandler {
     configuration.trustedPeers = [settings.frontEnd.with(port: 0)]
     configuration.maximumLegs = settings.maximumLegs
     configuration.maximumLegsPerMeeting = settings.maximumLegs
+    configuration.splitLegs = settings.splitLegs
+    configuration.splitBusy = Double(settings.splitBusy) / 100
     configuration.allowPlainRTP = settings.plainRTP
     configuration.mediaTimeout = settings.mediaTimeout
     return configuration
