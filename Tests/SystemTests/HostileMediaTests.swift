@@ -74,6 +74,7 @@ struct HostileMediaTests {
   func bleedAndInjection() throws {
     let parley = try RunningParley()
     let host = try #require(parley.mediaHosts.first)
+    let ports = [host.mediaPort, host.mediaPort + 1]
     let stranger = try Stranger(address: 0x7f00_0002)
     let stop = DispatchSemaphore(value: 0)
     let stopped = DispatchSemaphore(value: 0)
@@ -81,7 +82,7 @@ struct HostileMediaTests {
       var generator = SystemRandomNumberGenerator()
       var frame = 0
       while stop.wait(timeout: .now() + 0.002) == .timedOut {
-        for port in [host.mediaPort, host.mediaPort + 1] {
+        for port in ports {
           stranger.send(Self.rtp(0, frame, ssrc: 0x1234_5678, injectedTone(frame)), to: port)
           let sealed = (0..<96).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
           stranger.send(Self.rtp(111, frame, ssrc: 0x1234_5678, sealed), to: port)
