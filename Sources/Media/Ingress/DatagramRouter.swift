@@ -135,10 +135,13 @@ struct DatagramRouter: ~Copyable {
   func settled(_ datagram: Datagram, _ legs: borrowing SlotTable<Leg>, now: Instant) -> Int? {
     let flow = Flow(address: datagram.peer, socket: datagram.socket)
     guard let slot = flows[flow] else { return nil }
-    guard flow.socket == 0 ? legs[slot].media.isLatched(at: flow.address) : legs[slot].control.isLatched(at: flow.address)
+    guard
+      flow.socket == 0 ? legs[slot].media.isLatched(at: flow.address) : legs[slot].control.isLatched(at: flow.address)
     else { return nil }
     // A new call from an old call's address: only when the old one is quiet are others tried.
-    guard unlatched.isEmpty || legs[slot].isPlain || now - legs[slot].lastHeard < limits.takeoverQuiet else { return nil }
+    guard unlatched.isEmpty || legs[slot].isPlain || now - legs[slot].lastHeard < limits.takeoverQuiet else {
+      return nil
+    }
     return slot
   }
 

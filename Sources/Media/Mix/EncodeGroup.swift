@@ -19,19 +19,16 @@ struct EncodeGroup: ~Copyable {
   private(set) var packetCount = 0
   private(set) var level = AudioLevel(byte: 127)
   private var packets: InlineArray<2, EncodedAudio>
-  private var first: InlineArray<1276, UInt8> = InlineArray(repeating: 0)
-  private var second: InlineArray<1276, UInt8> = InlineArray(repeating: 0)
+  /// The tick's packets one after another, then the comfort packet; each has `payloadBytes` of room.
+  private var payloads = FixedBlock<UInt8>(count: (packetsPerTick + 1) * payloadBytes, repeating: 0)
   /// One packet of silence, made once: what keeps a silent stream alive.
   private(set) var comfort: EncodedAudio?
-  private var comfortBytes: InlineArray<1276, UInt8> = InlineArray(repeating: 0)
 
   init(format: AudioFormat, packetMilliseconds: Int) {
     complexity = EncodingEffort.full.complexity
     encoder = AudioEncoder(format: format, packetMilliseconds: packetMilliseconds, complexity: complexity)
     packets = InlineArray(repeating: EncodedAudio(byteCount: 0, duration: 0, timestampOffset: 0))
-    var span = comfortBytes.mutableSpan
-    var bytes = unsafe span.mutableBytes
-    comfort = encoder.writeComfort(into: &bytes)
+    comfort = payloads.withMutableBytes(Self.room(Self.packetsPerTick)) { encoder.writeComfort(into: &$0) }
   }
 
   /// The effort of the worker; a call into the codec only where it has changed.
@@ -62,16 +59,7 @@ struct EncodeGroup: ~Copyable {
     self.level = level
     encoder.feed(frame)
     while packetCount < Self.packetsPerTick {
-      var packet: EncodedAudio?
-      if packetCount == 0 {
-        var span = first.mutableSpan
-        var bytes = unsafe span.mutableBytes
-        packet = encoder.take(into: &bytes)
-      } else {
-        var span = second.mutableSpan
-        var bytes = unsafe span.mutableBytes
-        packet = encoder.take(into: &bytes)
-      }
+      let packet = payloads.withMutableBytes(Self.room(packetCount)) { encoder.take(into: &$0) }
       guard let packet else { break }
       packets[packetCount] = packet
       packetCount &+= 1
@@ -118,19 +106,21 @@ struct EncodeGroup: ~Copyable {
   /// - Parameter index: less than `packetCount`.
   func packet(_ index: Int) -> EncodedAudio { packets[index] }
 
+  private static func room(_ index: Int) -> Range<Int> { index * payloadBytes..<(index + 1) * payloadBytes }
+
   func write(
     _ index: Int, into bytes: inout MutableRawSpan, _ stream: inout SendStream, tick: Int64
   ) -> Int? {
-    if index == 0 {
-      return unsafe stream.write(packets[0], payload: first.span.bytes, tick: tick, level: level, into: &bytes)
+    payloads.withBytes(Self.room(index)) {
+      stream.write(packets[index], payload: $0, tick: tick, level: level, into: &bytes)
     }
-    return unsafe stream.write(packets[1], payload: second.span.bytes, tick: tick, level: level, into: &bytes)
   }
 
   func writeComfort(
     _ packet: EncodedAudio, into bytes: inout MutableRawSpan, _ stream: inout SendStream, tick: Int64
   ) -> Int? {
-    unsafe stream.write(
-      packet, payload: comfortBytes.span.bytes, tick: tick, level: AudioLevel(byte: 127), into: &bytes)
+    payloads.withBytes(Self.room(Self.packetsPerTick)) {
+      stream.write(packet, payload: $0, tick: tick, level: AudioLevel(byte: 127), into: &bytes)
+    }
   }
 }

@@ -36,7 +36,7 @@ public struct JitterBuffer: ~Copyable {
     samples: 0, quiet: false, level: 0, time: 0, arrival: .zero)
 
   /// `count` slots from `head`, ordered by time.
-  private var slots: InlineArray<128, Slot> = InlineArray(repeating: JitterBuffer.empty)
+  private var slots = FixedBlock<Slot>(count: AudioLimits.jitterPackets, repeating: JitterBuffer.empty)
   private var head = 0
   public private(set) var count = 0
 
