@@ -38,6 +38,7 @@ final class WorkerGroup: Sendable {
         var configuration = MediaWorkerConfiguration(clock: clock, random: try RandomSource.system())
         configuration.worker = number
         configuration.srtp = backend
+        configuration.stopwatch = { MonotonicClock.now().nanoseconds }
         configuration.allowsPlain = settings.plainRTP
         configuration.limits.legs = settings.maximumLegs
         configuration.limits.legsPerMeeting = settings.maximumLegs

@@ -30,6 +30,7 @@ final class WorkerLoop: @unchecked Sendable {
   private var controlReadable = true
   private var blockedSince: Instant?
   private var waitingEvent: MediaEvent?
+  private var waitingSecond: LegSecond?
 
   init(
     _ configuration: WorkerThread.Configuration, ports: consuming PortPair, shared: WorkerShared
@@ -76,12 +77,14 @@ final class WorkerLoop: @unchecked Sendable {
     while !shared.isStopping.load(ordering: .acquiring) {
       receive(&worker, &ingress, now: now, &egress)
       takeLinks(&worker, now: now)
+      let received = MonotonicClock.now()
       perform(&worker, now: now, &egress)
       advance(&worker, now: now, &egress)
       sendLinks(&worker)
       tell(&worker)
       let finished = MonotonicClock.now()
       worker.departed(at: finished)
+      worker.turned(receiving: received - now, rest: finished - received)
       wait(for: &worker, since: finished, &egress)
       now = MonotonicClock.now()
       worker.waited(now - finished)
@@ -189,6 +192,11 @@ final class WorkerLoop: @unchecked Sendable {
       told = true
     }
     if told { shared.eventsReady.wake() }
+    // Nobody is woken for these: the control thread looks twice a second.
+    while let second = waitingSecond ?? worker.takeEvidence() {
+      waitingSecond = shared.evidence.push(second) ? nil : second
+      if waitingSecond != nil { break }
+    }
   }
 
   private func wait(for worker: inout MediaWorker, since now: Instant, _ egress: inout DatagramBatch) {

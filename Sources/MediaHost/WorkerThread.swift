@@ -75,6 +75,9 @@ public final class WorkerThread: @unchecked Sendable {
 
   public func takeEvent() -> MediaEvent? { shared.events.pop() }
 
+  /// The oldest leg's second not yet taken. To be asked for twice a second or oftener; nobody is woken.
+  public func takeEvidence() -> LegSecond? { shared.evidence.pop() }
+
   public var grants: Grants { shared.grants.withLock { $0 } }
 
   /// Ends the thread, without BYEs: close the meetings first. Call once.
@@ -90,6 +93,7 @@ public final class WorkerThread: @unchecked Sendable {
 final class WorkerShared: Sendable {
   let commands: SPSCQueue<MediaCommand>
   let events: SPSCQueue<MediaEvent>
+  let evidence: SPSCQueue<LegSecond>
   let commandsReady: WakeUp
   let eventsReady: WakeUp
   let isStopping = Atomic<Bool>(false)
@@ -106,6 +110,7 @@ final class WorkerShared: Sendable {
     } else {
       commandsReady = try WakeUp()
     }
+    evidence = SPSCQueue(capacity: configuration.worker.limits.evidence)
     started = try WakeUp()
     self.eventsReady = eventsReady
   }

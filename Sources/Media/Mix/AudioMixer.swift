@@ -37,11 +37,16 @@ extension MediaWorker {
   mutating func tick(_ meeting: Int, now: Instant, into egress: inout DatagramBatch, limit: Int) -> Bool {
     precondition(egress.capacity >= AudioMixer.packetsPerLeg)
     if !mixer.isMixed {
+      let begun = watch()
       chooseTalkers(of: meeting, now: now)
       let voices = renderTalkers(of: meeting, now: now)
       encodeShared(meeting, voices: voices.count)
       encodeForTalkers(of: meeting, voices)
       noteTalkers(of: meeting, now: now)
+      meetings[meeting].evidence.ticked(
+        voices: voices.count, limited: meetings[meeting].limiter.gain < 1, tick: schedule.tick)
+      sampleEvidence(of: meeting, now: now)
+      countTick(of: meeting, since: begun)
       mixer.isMixed = true
     }
     let limit = min(limit, egress.capacity &- AudioMixer.packetsPerLeg &+ 1)
@@ -164,7 +169,10 @@ extension MediaWorker {
         continue
       }
       let before = legs[slot].audio.statistics.decodes
+      let begun = watch()
       let rendering = mixer.scratch.render(talker, &legs[slot].audio, now: now, pool: &pool)
+      counters.costs.decodeNanoseconds &+= watch(since: begun)
+      counters.costs.talkerTicks &+= 1
       counters.decodes &+= legs[slot].audio.statistics.decodes &- before
       let level = rendering == .silent ? -127 : mixer.scratch.level(of: talker)
       legs[slot].measuredLevel = level
@@ -181,6 +189,7 @@ extension MediaWorker {
         mixer.scratch.add(talker)
         share(slot, of: meeting, begins: !wasMixed)
         if rendering == .spoken { latency.mixed(arrival: legs[slot].audio.renderedArrival) }
+        legs[slot].evidence.mixed(level: level, tick: schedule.tick)
         voices.count &+= 1
         voices.places |= 1 << UInt32(truncatingIfNeeded: talker)
       } else if !isLeaving, !legs[slot].activity.isProven, legs[slot].listens {
@@ -203,8 +212,10 @@ extension MediaWorker {
       }
       let mixed = level ?? mixer.scratch.mixAll(&meetings[meeting].limiter)
       level = mixed
+      let begun = watch()
       let frames = mixer.scratch.encode(
         for: &encoders[group], level: mixed, tick: schedule.tick, complexity: effort.complexity)
+      counters.costs.encodeNanoseconds &+= watch(since: begun)
       counters.encodes &+= UInt64(truncatingIfNeeded: frames)
     }
   }
@@ -225,8 +236,11 @@ extension MediaWorker {
         continue
       }
       let level = mixer.scratch.mixMinus(place, &legs[slot].limiter)
+      if legs[slot].limiter.gain < 1 { legs[slot].evidence.limited(tick: schedule.tick) }
+      let begun = watch()
       let frames = mixer.scratch.encode(
         for: &encoders[group], level: level, tick: schedule.tick, complexity: effort.complexity)
+      counters.costs.encodeNanoseconds &+= watch(since: begun)
       counters.encodes &+= UInt64(truncatingIfNeeded: frames)
     }
   }
@@ -301,6 +315,7 @@ extension MediaWorker {
     guard let packet = prepared else { return }
     guard let buffer = pool.take() else {
       counters.drops.count(.poolExhausted)
+      leg.evidence.unsent &+= 1
       return
     }
     let written = pool.withMutableBytes(of: buffer) { (bytes: inout MutableRawSpan) -> Int? in
@@ -318,6 +333,7 @@ extension MediaWorker {
       return
     }
     leg.send.sent(packet, tick: tick)
+    if index == nil { leg.evidence.comfort &+= 1 }
   }
 
   /// One RTCP compound to the leg's peer, in the clear: `protectEgress` follows.

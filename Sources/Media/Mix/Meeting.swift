@@ -41,6 +41,7 @@ struct Meeting: ~Copyable {
   var reported = ReportedTalkers()
   var lastReport = Instant(nanoseconds: .min / 2)
   var wantsReport = false
+  var evidence = MeetingEvidence()
 
   init(id: MeetingID, phase: Int, talkers: Int) {
     self.id = id

@@ -25,6 +25,7 @@ struct ReceiveStream {
   private(set) var packets: UInt64 = 0
   private(set) var octets: UInt64 = 0
   private var lostBefore: Int64 = 0
+  private var reorderedBefore: UInt32 = 0
   private var candidate: UInt32 = 0
   private var candidatePackets = 0
   private var minimumSequential: UInt8
@@ -91,7 +92,10 @@ struct ReceiveStream {
       candidate = newSource
       guard candidatePackets >= Self.wantedOfNewSource else { throw .onProbation }
     }
-    if isActive { lostBefore &+= statistics.lost }
+    if isActive {
+      lostBefore &+= statistics.lost
+      reorderedBefore &+= statistics.reordered
+    }
     ssrc = newSource
     isActive = true
     candidatePackets = 0
@@ -100,6 +104,10 @@ struct ReceiveStream {
   }
 
   var packetsLost: Int64 { lostBefore &+ (isActive ? statistics.lost : 0) }
+  /// Older than one that had come before, duplicates included.
+  var packetsReordered: UInt32 { reorderedBefore &+ statistics.reordered }
+  /// Of the jitter's units.
+  var clockRate: UInt32 { statistics.clockRate }
   var jitter: UInt32 { isActive ? statistics.jitter : 0 }
 
   mutating func senderReportReceived(from source: UInt32, ntp: UInt64, now: Instant) {

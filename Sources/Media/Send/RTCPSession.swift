@@ -16,6 +16,7 @@ struct RTCPSession {
   private(set) var roundTripMicroseconds: UInt32 = 0
   private(set) var remoteFractionLost: UInt8 = 0
   private(set) var packetsReceived: UInt64 = 0
+  private(set) var remote = RemoteReception()
 
   init(cname: String, now: Instant, random: inout RandomSource) {
     schedule = RTCPSchedule(sessionBandwidth: Self.sessionBandwidth, now: now, random: &random)
@@ -75,9 +76,10 @@ struct RTCPSession {
 
   /// Reads an unprotected compound.
   ///
+  /// - Parameter send: our stream, of which it may tell.
   /// - Throws: as `RTCPCompound.init`; nothing of it has then been used.
   mutating func receive(
-    _ bytes: RawSpan, stream: inout ReceiveStream, ownSource: UInt32, wall: WallTime, now: Instant
+    _ bytes: RawSpan, stream: inout ReceiveStream, send: SendStream, wall: WallTime, now: Instant
   ) throws(DropReason) -> Received {
     var compound = try RTCPCompound(parsing: bytes)
     var received = Received()
@@ -86,10 +88,10 @@ struct RTCPSession {
       case .senderReport(let source, let sender, let blocks):
         received.source = source
         stream.senderReportReceived(from: source, ntp: sender.ntp, now: now)
-        take(blocks.block(about: ownSource, in: bytes), wall)
+        take(blocks.block(about: send.ssrc, in: bytes), send, wall, now: now)
       case .receiverReport(let source, let blocks):
         received.source = source
-        take(blocks.block(about: ownSource, in: bytes), wall)
+        take(blocks.block(about: send.ssrc, in: bytes), send, wall, now: now)
       case .bye(let bye):
         if bye.names(stream.isActive ? stream.ssrc : received.source, in: bytes) { received.saidGoodbye = true }
       case .sourceDescription, .other: break
@@ -100,9 +102,10 @@ struct RTCPSession {
     return received
   }
 
-  private mutating func take(_ block: RTCPReportBlock?, _ wall: WallTime) {
+  private mutating func take(_ block: RTCPReportBlock?, _ send: SendStream, _ wall: WallTime, now: Instant) {
     guard let block else { return }
     remoteFractionLost = block.fractionLost
+    remote.take(block, sent: send.packets, now: now)
     if let trip = RoundTrip.time(of: block, arrival: wall.ntp) {
       roundTripMicroseconds = UInt32(clamping: trip.nanoseconds / 1_000)
     }

@@ -69,6 +69,7 @@ struct Leg: ~Copyable {
   private var rateSecond = Int64.min
   private var rateCount = 0
   var news = LegNews()
+  var evidence = LegEvidence()
 
   init(
     configuration: LegConfiguration, meeting: Int, session: consuming SRTPSession?, now: Instant, tick: Int64,

@@ -30,11 +30,13 @@ extension MediaWorker {
           } catch {
             item &+= 1
             counters.drops.count(error)
+            legs[Int(datagram.leg)].evidence.unsent &+= 1
             pool.give(datagram.buffer)
             continue
           }
           datagram.leg = -1
         }
+        counters.bytesOut &+= UInt64(datagram.count)
         egress[kept] = datagram
         kept &+= 1
       }

@@ -22,6 +22,7 @@ extension MediaWorker {
     counters.packetsIn &+= UInt64(truncatingIfNeeded: batch.count)
     for index in 0..<batch.count {
       let datagram = batch[index]
+      counters.bytesIn &+= UInt64(truncatingIfNeeded: datagram.count)
       do throws(DropReason) {
         try admit(datagram, now: now)
       } catch {
@@ -168,10 +169,10 @@ extension MediaWorker {
   private static func readControl(
     _ leg: inout Leg, _ datagram: Datagram, count: Int, _ pool: borrowing PacketPool, wall: WallTime, now: Instant
   ) throws(DropReason) -> RTCPSession.Received {
-    let own = leg.send.ssrc
+    let send = leg.send
     return try pool.withBytes(of: datagram.buffer, count: count) {
       (bytes) throws(DropReason) -> RTCPSession.Received in
-      try leg.rtcp.receive(bytes, stream: &leg.stream, ownSource: own, wall: wall, now: now)
+      try leg.rtcp.receive(bytes, stream: &leg.stream, send: send, wall: wall, now: now)
     }
   }
 

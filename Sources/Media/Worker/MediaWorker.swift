@@ -47,6 +47,8 @@ public struct MediaWorker: ~Copyable {
 
   var counters = WorkerCounters()
   var latency: TickLatency
+  /// Legs' seconds until the shell takes them.
+  var evidence: BoundedQueue<LegSecond>
   var nextReport: Instant
   var report: WorkerReport?
 
@@ -76,6 +78,7 @@ public struct MediaWorker: ~Copyable {
     meetingsToReport = BoundedList(capacity: limits.meetings)
     outbox = LinkOutbox(capacity: limits.linkMessages)
     latency = TickLatency()
+    evidence = BoundedQueue<LegSecond>(capacity: limits.evidence)
     nextReport = now + .seconds(1)
   }
 
@@ -135,7 +138,7 @@ public struct MediaWorker: ~Copyable {
         mixer.begin(Int(schedule.heads[schedule.phase]))
       }
       guard tick(mixer.meeting, now: now, into: &egress, limit: limit) else { return }
-      latency.tickDone(due: schedule.due)
+      latency.tickDone(due: schedule.due, meeting: mixer.meeting, tick: schedule.tick)
       mixer.begin(meetings[mixer.meeting].next)
       if !mixer.isBusy { schedule.stepDone() }
     }
@@ -145,11 +148,25 @@ public struct MediaWorker: ~Copyable {
   /// Tells the worker when what it put into `egress` since the last call had been handed to the kernel: the end of its
   /// ticks, which it cannot know itself. Feeds the slack and residence histograms.
   public mutating func departed(at now: Instant) {
-    latency.departed(at: now, lateTicks: &counters.lateTicks)
+    latency.departed(at: now, lateTicks: &counters.lateTicks, &meetings)
   }
 
   /// Adds to the time that the shell waited for work, for the report's `busy`.
   public mutating func waited(_ interval: Interval) { counters.waited = counters.waited + interval }
+
+  /// Tells the worker where the time of a turn of the shell's loop went, for the report's `costs`.
+  ///
+  /// - Parameters:
+  ///   - receiving: until everything that had come was received and filed.
+  ///   - rest: from then until everything was sent.
+  public mutating func turned(receiving: Interval, rest: Interval) {
+    let ticked = counters.ticking &- counters.tickingBefore
+    counters.tickingBefore = counters.ticking
+    counters.costs.turns &+= 1
+    counters.costs.receiveNanoseconds &+= UInt64(clamping: receiving.nanoseconds)
+    let others = UInt64(clamping: rest.nanoseconds &- Int64(clamping: ticked))
+    if ticked > 0 { counters.costs.sendNanoseconds &+= others } else { counters.costs.receiveNanoseconds &+= others }
+  }
 
   private mutating func makeReport(now: Instant) {
     var report = WorkerReport()
@@ -171,6 +188,21 @@ public struct MediaWorker: ~Copyable {
     report.linkFramesLate = counters.linkFramesLate
     report.slack = latency.slack
     report.residence = latency.residence
+    report.slackHistogram = latency.slackHistogram
+    report.residenceHistogram = latency.residenceHistogram
+    report.forwarded = counters.forwarded
+    report.bytesIn = counters.bytesIn
+    report.bytesOut = counters.bytesOut
+    for slot in 0..<meetings.end where meetings.isOccupied(slot) {
+      report.largestMeeting = max(report.largestMeeting, meetings[slot].legs.count)
+    }
+    counters.costs.packetsIn = counters.packetsIn
+    counters.costs.packetsOut = counters.packetsOut
+    counters.costs.encodes = counters.encodes
+    counters.costs.tickNanoseconds =
+      counters.ticking &- counters.costs.decodeNanoseconds &- counters.costs.encodeNanoseconds
+    report.costs = counters.costs
+    report.evidenceLost = counters.evidenceLost
     self.report = report
     counters.waited = .zero
     latency.reset()
@@ -191,6 +223,15 @@ struct WorkerCounters {
   /// Frames of other parts' talkers that were missing when they were to be mixed, and that came after that.
   var linkFramesLost: UInt64 = 0
   var linkFramesLate: UInt64 = 0
+  var forwarded: UInt64 = 0
+  var bytesIn: UInt64 = 0
+  var bytesOut: UInt64 = 0
+  var costs = WorkerCosts()
+  /// Nanoseconds of ticks until they could be sent, decoding and encoding included; and until the shell last told of a turn.
+  var ticking: UInt64 = 0
+  var tickingBefore: UInt64 = 0
+  /// Legs' seconds that found no room.
+  var evidenceLost: UInt64 = 0
   /// Since the last report.
   var waited = Interval.zero
 }

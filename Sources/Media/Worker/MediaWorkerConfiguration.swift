@@ -12,6 +12,8 @@ public struct MediaWorkerConfiguration: Sendable {
   /// For RTCP's intervals only; SSRCs and keys come with each leg.
   public var random: RandomSource
   public var srtp = SRTPBackend.evp
+  /// What the worker measures its own work with; `nil`: it does not.
+  public var stopwatch: Stopwatch?
   /// Legs without encryption are refused unless set.
   public var allowsPlain = false
 

@@ -28,6 +28,8 @@ public struct MediaWorkerLimits: Sendable, Hashable {
   public var ticksToCatchUp = 5
   /// Messages to other workers that one turn may leave: 2 KiB each.
   public var linkMessages = 1024
+  /// Legs' seconds that wait for the shell; more are lost, and counted.
+  public var evidence = 4096
   /// How long a latched address must be quiet before an authentic packet may move the leg to another one.
   public var relatchQuiet = Interval.milliseconds(200)
 

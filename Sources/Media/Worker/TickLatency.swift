@@ -8,23 +8,45 @@ struct TickLatency: ~Copyable {
   /// Ticks, and talkers' frames, that may wait for their departure; more in one turn are not measured.
   static let pendingMaximum = 4096
 
-  private var ticks = BoundedList<Instant>(capacity: pendingMaximum)
+  private struct Tick: BitwiseCopyable {
+    var due: Instant
+    var meeting: Int32
+    var number: Int32
+  }
+
+  private var ticks = BoundedList<Tick>(capacity: pendingMaximum)
   private var arrivals = BoundedList<Instant>(capacity: pendingMaximum)
   /// Due time to departure of this second's ticks.
   private var used = LatencyHistogram()
   private var stayed = LatencyHistogram()
+  /// Ever.
+  private(set) var slackHistogram = DurationHistogram.slack
+  private(set) var residenceHistogram = DurationHistogram.residence
 
-  mutating func tickDone(due: Instant) { ticks.append(due) }
+  mutating func tickDone(due: Instant, meeting: Int, tick: Int64) {
+    ticks.append(
+      Tick(
+        due: due, meeting: Int32(truncatingIfNeeded: meeting), number: Int32(truncatingIfNeeded: tick & 63)))
+  }
 
   mutating func mixed(arrival: Instant) { arrivals.append(arrival) }
 
-  mutating func departed(at now: Instant, lateTicks: inout UInt64) {
+  mutating func departed(at now: Instant, lateTicks: inout UInt64, _ meetings: inout SlotTable<Meeting>) {
     for index in 0..<ticks.count {
-      let took = now - ticks[index]
+      let tick = ticks[index]
+      let took = now - tick.due
+      if meetings.isOccupied(Int(tick.meeting)) {
+        meetings[Int(tick.meeting)].evidence.departed(after: took, tick: Int(tick.number))
+      }
       if took > TickSchedule.period { lateTicks &+= 1 }
       used.record(microseconds: took.nanoseconds / 1_000)
+      slackHistogram.record(microseconds: (TickSchedule.period - took).nanoseconds / 1_000)
     }
-    for index in 0..<arrivals.count { stayed.record(microseconds: (now - arrivals[index]).nanoseconds / 1_000) }
+    for index in 0..<arrivals.count {
+      let microseconds = (now - arrivals[index]).nanoseconds / 1_000
+      stayed.record(microseconds: microseconds)
+      residenceHistogram.record(microseconds: microseconds)
+    }
     ticks.removeAll()
     arrivals.removeAll()
   }

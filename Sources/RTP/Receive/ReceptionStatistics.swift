@@ -35,6 +35,7 @@ import Primitives
 
   @usableFromInline var receivedCount: UInt64 = 0
   @usableFromInline var restartCount: UInt32 = 0
+  @usableFromInline var reorderedCount: UInt32 = 0
 
   /// - Parameters:
   ///   - clockRate: Hz of the RTP timestamp, not 0.
@@ -67,6 +68,7 @@ import Primitives
         extended = cycles &+ Int64(sequence)
       } else if delta > 0 &- Self.maximumMisorder {
         extended = cycles &+ Int64(sequence) &- (sequence > highest ? 1 << 16 : 0)
+        reorderedCount &+= 1
       } else {
         // Two packets in sequence after a jump: the other side restarted without telling us.
         guard UInt32(sequence) == confirming else {
@@ -136,6 +138,8 @@ import Primitives
   @inlinable public var received: UInt64 { receivedCount }
   /// How often the source jumped and was taken up anew: play-out state of the old numbers is worthless then.
   @inlinable public var restarts: UInt32 { restartCount }
+  /// Packets older than one that had come before, duplicates of such included.
+  @inlinable public var reordered: UInt32 { reorderedCount }
   /// `false` while the source is on probation.
   @inlinable public var isValid: Bool { started && probation == 0 }
   /// The newest packet's extended sequence number.
