@@ -14,11 +14,13 @@ public struct G722Band: Sendable, BitwiseCopyable {
   var r2: Int32 = 0
   var p1: Int32 = 0
   var p2: Int32 = 0
-  /// Zeros: six coefficients and the differences they weigh.
-  var b: InlineArray<6, Int32> = InlineArray(repeating: 0)
-  var d: InlineArray<6, Int32> = InlineArray(repeating: 0)
+  /// Zeros: six coefficients and the differences they weigh; lanes 6 and 7 are 0.
+  var b = SIMD8<Int32>.zero
+  var d = SIMD8<Int32>.zero
 
   init(det: Int32) { self.det = det }
+
+  private static var zeros: SIMD8<Int32> { SIMD8(-1, -1, -1, -1, -1, -1, 0, 0) }
 
   @inline(__always) private static func saturate(_ value: Int32) -> Int32 { Int32(Int16(clamping: value)) }
 
@@ -36,32 +38,28 @@ public struct G722Band: Sendable, BitwiseCopyable {
   @inline(__always) mutating func adapt(_ difference: Int32) {
     let r0 = Self.saturate(s &+ difference)
     let p0 = Self.saturate(sz &+ difference)
+    // 0 where this partial signal has the sign of the one before, and of the one before that, else −1. Masks, because a
+    // branch on a sign is wrong half of the time.
+    let opposite1 = (p0 ^ p1) >> 31
+    let opposite2 = (p0 ^ p2) >> 31
     // UPPOL2
-    var wd1 = Self.saturate(a1 << 2)
-    var wd2 = p0 >> 15 == p1 >> 15 ? 0 &- wd1 : wd1
-    if wd2 > 32_767 { wd2 = 32_767 }
-    var wd3: Int32 = p0 >> 15 == p2 >> 15 ? 128 : -128
-    wd3 = max(-12_288, min(12_288, wd3 &+ wd2 >> 7 &+ (a2 &* 32_512) >> 15))
-    let ap2 = wd3
+    let wd1 = Self.saturate(a1 << 2)
+    let wd2 = min(32_767, (wd1 ^ ~opposite1) &- ~opposite1)
+    let wd3 = (128 ^ opposite2) &- opposite2
+    let ap2 = max(-12_288, min(12_288, wd3 &+ wd2 >> 7 &+ (a2 &* 32_512) >> 15))
     // UPPOL1
-    wd1 = p0 >> 15 == p1 >> 15 ? 192 : -192
-    wd2 = (a1 &* 32_640) >> 15
-    let bound = Self.saturate(15_360 &- ap2)
-    let ap1 = max(0 &- bound, min(bound, Self.saturate(wd1 &+ wd2)))
-    // UPZERO, FILTEZ and the delay of the differences
-    let step: Int32 = difference == 0 ? 0 : 128
-    let sign = difference >> 15
-    var zero: Int32 = 0
-    var previous = difference
-    for i in 0..<6 {
-      let delayed = d[i]
-      let change = delayed >> 15 == sign ? step : 0 &- step
-      b[i] = Self.saturate(change &+ (b[i] &* 32_640) >> 15)
-      d[i] = previous
-      zero &+= (b[i] &* Self.saturate(previous &+ previous)) >> 15
-      previous = delayed
-    }
-    sz = Self.saturate(zero)
+    let bound = 15_360 &- ap2
+    let ap1 = max(0 &- bound, min(bound, (192 ^ opposite1) &- opposite1 &+ (a1 &* 32_640) >> 15))
+    // UPZERO, FILTEZ and the delay of the differences. det ≤ 16,384 bounds |difference| by 10,228, so twice that is never
+    // saturated; and ±128 + b · 255/256 stays in 16 bits where b does.
+    let step = SIMD8<Int32>(repeating: difference == 0 ? 0 : 128) & Self.zeros
+    let opposite = (d ^ SIMD8(repeating: difference)) &>> 31
+    b = (step ^ opposite) &- opposite &+ (b &* 32_640) &>> 15
+    b &= Self.zeros
+    d = SIMD8(difference, d[0], d[1], d[2], d[3], d[4], 0, 0)
+    let products = (b &* (d &+ d)) &>> 15
+    let halves = products.lowHalf &+ products.highHalf
+    sz = Self.saturate((halves[0] &+ halves[1]) &+ (halves[2] &+ halves[3]))
     // DELAYA, FILTEP, PREDIC
     r2 = r1
     r1 = r0
@@ -88,14 +86,53 @@ struct G722Tables {
   let qm4: InlineArray<16, Int32> = [
     0, -20456, -12896, -8968, -6288, -4240, -2584, -1200, 20456, 12896, 8968, 6288, 4240, 2584, 1200, 0,
   ]
-  let qmf: InlineArray<12, Int32> = [3, -11, 12, 32, -210, 951, 3876, -805, 362, -156, 53, -11]
+}
+
+/// The 24-tap quadrature mirror filter of both directions (G.722 §3.1, §4.4), over a whole block, so that it vectorises.
+struct G722Filter: Sendable, BitwiseCopyable {
+  /// Pairs of samples in one turn: 20 ms.
+  static let block = 160
+  static let past = 11
+
+  /// What came before the block, then the block: first and second samples of the pairs.
+  var first: InlineArray<171, Int32> = InlineArray(repeating: 0)
+  var second: InlineArray<171, Int32> = InlineArray(repeating: 0)
+
+  private static var coefficients: InlineArray<12, Int32> {
+    [3, -11, 12, 32, -210, 951, 3876, -805, 362, -156, 53, -11]
+  }
+
+  /// - Parameters:
+  ///   - count: pairs from `past` on, at most `block`.
+  ///   - odd: Σ first · coefficients; `even`: Σ second · coefficients backwards. Room for `block` each.
+  @inline(__always) mutating func run(
+    _ count: Int, odd: inout InlineArray<160, Int32>, even: inout InlineArray<160, Int32>
+  ) {
+    precondition(count <= Self.block)
+    let c = Self.coefficients
+    // i + k ≤ 159 + 11 < 171
+    for i in 0..<count {
+      var sum: Int32 = 0
+      for k in 0..<12 { sum &+= unsafe first[unchecked: i &+ k] &* c[unchecked: k] }
+      unsafe odd[unchecked: i] = sum
+    }
+    for i in 0..<count {
+      var sum: Int32 = 0
+      for k in 0..<12 { sum &+= unsafe second[unchecked: i &+ k] &* c[unchecked: 11 &- k] }
+      unsafe even[unchecked: i] = sum
+    }
+    for k in 0..<Self.past {
+      first[k] = first[count &+ k]
+      second[k] = second[count &+ k]
+    }
+  }
 }
 
 /// G.722 decoder, mode 1. A value: copy it to continue twice.
 public struct G722Decoder: Sendable, BitwiseCopyable {
   private var low = G722Band(det: 32)
   private var high = G722Band(det: 8)
-  private var history: InlineArray<24, Int32> = InlineArray(repeating: 0)
+  private var filter = G722Filter()
 
   private static var qm6: InlineArray<64, Int32> {
     [
@@ -112,11 +149,22 @@ public struct G722Decoder: Sendable, BitwiseCopyable {
   /// - Precondition: `samples.count == 2 · payload.byteCount`.
   public mutating func decode(_ payload: RawSpan, into samples: inout MutableSpan<Int16>) {
     precondition(samples.count == 2 * payload.byteCount)
+    var start = 0
+    while start < payload.byteCount {
+      let count = min(G722Filter.block, payload.byteCount &- start)
+      decode(payload, from: start, count: count, into: &samples)
+      start &+= count
+    }
+  }
+
+  private mutating func decode(_ payload: RawSpan, from start: Int, count: Int, into samples: inout MutableSpan<Int16>) {
     let tables = G722Tables()
     let qm6 = Self.qm6
-    for i in 0..<payload.byteCount {
-      // i < byteCount
-      let code = unsafe Int(payload.unsafeLoad(fromUncheckedByteOffset: i, as: UInt8.self))
+    // Copies, which stay in registers.
+    var (low, high) = (self.low, self.high)
+    for i in 0..<count {
+      // start + i < byteCount; count ≤ block
+      let code = unsafe Int(payload.unsafeLoad(fromUncheckedByteOffset: start &+ i, as: UInt8.self))
       // Lower band: INVQBL and LIMIT for what is heard, INVQAL for what is adapted to.
       let heard = (low.det &* qm6[code & 63]) >> 15
       let rl = max(-16_384, min(16_383, low.s &+ heard))
@@ -129,18 +177,17 @@ public struct G722Decoder: Sendable, BitwiseCopyable {
       let rh = max(-16_384, min(16_383, dh &+ high.s))
       high.scale(weight: tables.wh[code >> 6], maximum: 22_528, shift: 10, tables: tables)
       high.adapt(dh)
-      // Receive QMF
-      for k in 0..<22 { history[k] = history[k &+ 2] }
-      history[22] = rl &+ rh
-      history[23] = rl &- rh
-      var first: Int32 = 0
-      var second: Int32 = 0
-      for k in 0..<12 {
-        second &+= history[2 &* k] &* tables.qmf[k]
-        first &+= history[2 &* k &+ 1] &* tables.qmf[11 &- k]
-      }
-      samples[2 &* i] = Int16(clamping: first >> 11)
-      samples[2 &* i &+ 1] = Int16(clamping: second >> 11)
+      filter.first[G722Filter.past &+ i] = rl &+ rh
+      filter.second[G722Filter.past &+ i] = rl &- rh
+    }
+    (self.low, self.high) = (low, high)
+    // Receive QMF
+    var odd = InlineArray<160, Int32>(repeating: 0)
+    var even = InlineArray<160, Int32>(repeating: 0)
+    filter.run(count, odd: &odd, even: &even)
+    for i in 0..<count {
+      samples[2 &* (start &+ i)] = Int16(clamping: even[i] >> 11)
+      samples[2 &* (start &+ i) &+ 1] = Int16(clamping: odd[i] >> 11)
     }
   }
 }
@@ -149,13 +196,13 @@ public struct G722Decoder: Sendable, BitwiseCopyable {
 public struct G722Encoder: Sendable, BitwiseCopyable {
   private var low = G722Band(det: 32)
   private var high = G722Band(det: 8)
-  private var history: InlineArray<24, Int32> = InlineArray(repeating: 0)
+  private var filter = G722Filter()
 
-  /// Decision levels of the lower band's 60 intervals, for one sign.
-  private static var q6: InlineArray<32, Int32> {
+  /// Decision levels of the lower band's 60 intervals, for one sign; the 0s are below everything.
+  private static var q6: InlineArray<4, SIMD8<Int32>> {
     [
-      0, 35, 72, 110, 150, 190, 233, 276, 323, 370, 422, 473, 530, 587, 650, 714, 786, 858, 940, 1023, 1121, 1219,
-      1339, 1458, 1612, 1765, 1980, 2195, 2557, 2919, 0, 0,
+      SIMD8(0, 0, 0, 35, 72, 110, 150, 190), SIMD8(233, 276, 323, 370, 422, 473, 530, 587),
+      SIMD8(650, 714, 786, 858, 940, 1023, 1121, 1219), SIMD8(1339, 1458, 1612, 1765, 1980, 2195, 2557, 2919),
     ]
   }
 
@@ -165,31 +212,36 @@ public struct G722Encoder: Sendable, BitwiseCopyable {
   /// - Precondition: an even count, and room for half of it.
   public mutating func encode(_ samples: Span<Int16>, into payload: inout MutableRawSpan) {
     precondition(samples.count & 1 == 0 && samples.count / 2 <= payload.byteCount)
+    let pairs = samples.count / 2
+    var start = 0
+    while start < pairs {
+      let count = min(G722Filter.block, pairs &- start)
+      encode(samples, from: start, count: count, into: &payload)
+      start &+= count
+    }
+  }
+
+  private mutating func encode(
+    _ samples: Span<Int16>, from start: Int, count: Int, into payload: inout MutableRawSpan
+  ) {
+    // Transmit QMF. 2 · (start + count) ≤ samples.count; count ≤ block
+    for i in 0..<count {
+      filter.first[G722Filter.past &+ i] = Int32(samples[2 &* (start &+ i)])
+      filter.second[G722Filter.past &+ i] = Int32(samples[2 &* (start &+ i) &+ 1])
+    }
+    var odd = InlineArray<160, Int32>(repeating: 0)
+    var even = InlineArray<160, Int32>(repeating: 0)
+    filter.run(count, odd: &odd, even: &even)
     let tables = G722Tables()
     let q6 = Self.q6
-    for i in 0..<(samples.count / 2) {
-      // Transmit QMF
-      for k in 0..<22 { history[k] = history[k &+ 2] }
-      history[22] = Int32(samples[2 &* i])
-      history[23] = Int32(samples[2 &* i &+ 1])
-      var odd: Int32 = 0
-      var even: Int32 = 0
-      for k in 0..<12 {
-        odd &+= history[2 &* k] &* tables.qmf[k]
-        even &+= history[2 &* k &+ 1] &* tables.qmf[11 &- k]
-      }
-      let xl = (even &+ odd) >> 14
-      let xh = (even &- odd) >> 14
-      // Lower band: QUANTL by bisection of the decision levels, which grow
+    var (low, high) = (self.low, self.high)
+    for i in 0..<count {
+      let xl = (even[i] &+ odd[i]) >> 14
+      let xh = (even[i] &- odd[i]) >> 14
+      // Lower band: QUANTL
       let el = Int32(Int16(clamping: xl &- low.s))
       let magnitude = el >= 0 ? el : 0 &- (el &+ 1)
-      var floor = 0
-      var ceiling = 30
-      while ceiling &- floor > 1 {
-        let middle = (floor &+ ceiling) >> 1
-        if magnitude < (q6[middle] &* low.det) >> 12 { ceiling = middle } else { floor = middle }
-      }
-      let interval = ceiling
+      let interval = Self.interval(of: magnitude, det: low.det, q6)
       // Codes: 63, 62 then 31…4 for negative, 61…32 for positive differences.
       let il = el < 0 ? (interval < 3 ? 64 &- interval : 34 &- interval) : 62 &- interval
       let dl = (low.det &* tables.qm4[il >> 2]) >> 15
@@ -202,9 +254,23 @@ public struct G722Encoder: Sendable, BitwiseCopyable {
       let dh = (high.det &* tables.qm2[ih]) >> 15
       high.scale(weight: tables.wh[ih], maximum: 22_528, shift: 10, tables: tables)
       high.adapt(dh)
-      // i < payload.byteCount
-      unsafe payload.storeBytes(of: UInt8(ih << 6 | il), toUncheckedByteOffset: i, as: UInt8.self)
+      // start + i < payload.byteCount
+      unsafe payload.storeBytes(of: UInt8(ih << 6 | il), toUncheckedByteOffset: start &+ i, as: UInt8.self)
     }
+    (self.low, self.high) = (low, high)
+  }
+
+  /// 1 and how many of the 29 decision levels `magnitude` reaches: all are compared at once, no branch depends on it.
+  @inline(__always) private static func interval(
+    of magnitude: Int32, det: Int32, _ q6: borrowing InlineArray<4, SIMD8<Int32>>
+  ) -> Int {
+    let above = SIMD8<Int32>(repeating: magnitude &+ 1)
+    var reached = SIMD8<Int32>.zero
+    // −1 in a lane whose level is at most the magnitude; |level · det| < 2²⁶.
+    for part in 0..<4 { reached &+= ((q6[part] &* det) &>> 12 &- above) &>> 31 }
+    let halves = reached.lowHalf &+ reached.highHalf
+    // Three lanes are 0.
+    return Int(0 &- (halves[0] &+ halves[1] &+ halves[2] &+ halves[3])) &- 2
   }
 }
 

@@ -19,29 +19,38 @@ struct JitterBufferTests {
         "\(adaptive.meanDelay.rounded()) ms, worst \(adaptive.worstDelay.rounded()) (fixed",
         "\(fixed.meanDelay.rounded())), late \(adaptive.late), stretches \(adaptive.stretches),",
         "restarts \(adaptive.restarts)")
-      // 0.5 % of the ticks are the price of learning: the first spikes of a path that was clean.
-      #expect(adaptive.concealed <= fixed.concealed + adaptive.ticks / 200)
-      // Spikes of up to 180 ms every ten seconds cannot be had with less delay than 60 ms: there it is concealment that wins.
-      if pattern != .spikes { #expect(adaptive.meanDelay < fixed.meanDelay) }
+      // 0.3 % of the ticks are the price of learning: the first spikes of a path that was clean.
+      #expect(adaptive.concealed <= fixed.concealed + adaptive.ticks * 3 / 1_000)
+      // Where a packet in a hundred waits up to 90 ms, or one in 500 up to 180 ms, concealment wins over delay.
+      switch pattern {
+      case .spikes: #expect(adaptive.concealed < fixed.concealed)
+      case .wifi: #expect(adaptive.meanDelay < fixed.meanDelay * 1.2)
+      case .lte, .reordered: #expect(adaptive.meanDelay < fixed.meanDelay)
+      case .clean, .loss5, .loss20, .burstLoss, .duplicated: #expect(adaptive.meanDelay < fixed.meanDelay / 2)
+      }
       #expect(adaptive.worstDelay <= 220)
     }
   }
 
-  @Test("drift: the delay stays within a packet of its target", arguments: [200.0, -200, 1_000, -1_000])
+  @Test("drift: for three hours the delay stays within a tick of its target", arguments: [200.0, -200, 1_000, -1_000])
   func drift(partsPerMillion: Double) {
-    // An hour at 200 ppm drifts by 720 ms; here more than three minutes, and one at five times the rate.
-    let seconds = abs(partsPerMillion) > 200 ? 60 : 200
-    let arrivals = JitterSimulation.arrivals(.clean, seconds: seconds, seed: 7, skew: partsPerMillion)
-    var late = 0.0
+    let arrivals = JitterSimulation.arrivals(.clean, seconds: 3 * 3_600, seed: 7, skew: partsPerMillion)
+    var latest = 0.0
+    var sum = 0.0
 
     let score = JitterSimulation.adaptive(arrivals) { time, delay in
-      if time > 2_000 { late = max(late, delay) }
+      guard time > 2_000 else { return }
+      latest = max(latest, delay)
+      sum += delay
     }
 
-    #expect(score.concealed <= score.ticks / 500)
+    // At 1,000 ppm the least transit of the last ten seconds is 10 ms off.
+    let isFast = abs(partsPerMillion) > 200
+    #expect(score.concealed <= (isFast ? score.ticks / 1_000 : 0))
     #expect(score.restarts == 1)
-    #expect(late < 75)
-    #expect(score.meanDelay < 50)
+    #expect(latest < (isFast ? 60 : 35))
+    #expect(score.meanDelay < (isFast ? 25 : 18))
+    #expect(score.sampleResidence.quantile(0.99) < 26)
   }
 
   @Test(

@@ -20,7 +20,75 @@ struct JitterScore {
   var late = 0
   var stretches = 0
   var restarts = 0
+  /// Arrival of the newest packet in a tick to the tick, milliseconds: what a worker reports as residence.
+  var residence = ResidenceScore()
+  /// The same of each sample that was played, with its own packet's arrival.
+  var sampleResidence = ResidenceScore()
+  /// Ticks in a row that played something that had lain here for more than the ceiling and a tick.
+  var longestOverdue = 0
+  private var overdue = 0
+
+  mutating func played(oldest milliseconds: Double) {
+    overdue = milliseconds > 220 ? overdue + 1 : 0
+    longestOverdue = max(longestOverdue, overdue)
+  }
+
   var meanDelay: Double { delaySum / Double(max(1, delayTicks)) }
+}
+
+/// Milliseconds in tenths, weighted by samples.
+struct ResidenceScore {
+  private var counts = [Int](repeating: 0, count: 4_000)
+  private var total = 0
+  private var sum = 0.0
+
+  mutating func record(_ milliseconds: Double, samples: Int = 1) {
+    counts[min(3_999, max(0, Int(milliseconds * 10)))] += samples
+    total += samples
+    sum += milliseconds * Double(samples)
+  }
+
+  mutating func add(_ other: ResidenceScore) {
+    for index in counts.indices { counts[index] += other.counts[index] }
+    total += other.total
+    sum += other.sum
+  }
+
+  var mean: Double { sum / Double(max(1, total)) }
+
+  /// Upper edge of the bin.
+  func quantile(_ share: Double) -> Double {
+    var seen = 0
+    for (index, count) in counts.enumerated() {
+      seen += count
+      if Double(seen) >= share * Double(total) { return Double(index + 1) / 10 }
+    }
+    return 0
+  }
+}
+
+/// Which packets the samples came in that wait to be played.
+private struct WaitingSamples {
+  private var pieces: [(samples: Int, arrived: Double?)] = []
+
+  mutating func append(_ samples: Int, arrived: Double?) { pieces.append((samples, arrived)) }
+  mutating func clear() { pieces.removeAll() }
+
+  mutating func stretch(by samples: Int) {
+    guard !pieces.isEmpty else { return }
+    if samples > 0 { pieces[0].samples += samples } else { _ = take(-samples) { _, _ in } }
+  }
+
+  mutating func take(_ wanted: Int, _ played: (Int, Double?) -> Void) -> Int {
+    var rest = wanted
+    while rest > 0, let first = pieces.first {
+      let count = min(rest, first.samples)
+      played(count, first.arrived)
+      rest -= count
+      if count == first.samples { pieces.removeFirst() } else { pieces[0].samples -= count }
+    }
+    return wanted - rest
+  }
 }
 
 enum JitterSimulation {
@@ -35,9 +103,11 @@ enum JitterSimulation {
     let sorted = arrivals.filter { $0.arrived != nil }.sorted { ($0.arrived ?? 0) < ($1.arrived ?? 0) }
     var next = 0
     var available = 0
-    let end = (sorted.last?.arrived ?? 0) + 40
+    // After the last packet there is nothing to conceal.
+    let end = (sorted.last?.arrived ?? 0) - 20
     var time = phase
     var begun = false
+    var waiting = WaitingSamples()
     while time < end {
       while next < sorted.count, let arrived = sorted[next].arrived, arrived <= time {
         let packet = sorted[next]
@@ -59,19 +129,25 @@ enum JitterSimulation {
       let now = Instant(nanoseconds: Int64((1_000 + time) * 1e6))
       if buffer.beginTick(now: now, pool: &pool) {
         available = 0
+        waiting.clear()
         begun = true
         score.restarts += 1
       }
       var concealed = false
       var paused = false
+      var newest: Double? = nil
       func fetch(_ wanted: Int) {
         while available < wanted && !paused {
           switch buffer.next(now: now, available: available, pool: &pool) {
           case .decode(let packet, let samples):
             pool.give(packet.buffer)
             available += samples
+            let arrived = Double(buffer.decodedArrival.nanoseconds) / 1e6 - 1_000
+            waiting.append(samples, arrived: arrived)
+            newest = arrived
           case .recover(_, let samples), .conceal(let samples):
             available += samples
+            waiting.append(samples, arrived: nil)
             concealed = true
           case .pause:
             paused = true
@@ -80,20 +156,26 @@ enum JitterSimulation {
       }
       fetch(960)
       if !paused {
-        switch buffer.wish(now: now, available: available) {
-        case .none: break
-        case .accelerate(let most, _):
-          let cut = min(most, 400)
-          while available < 960 + cut, buffer.hasContiguous { fetch(available + 1) }
-          if available >= 960 + cut {
+        // As AudioReceiver does it, with 400 samples for each period.
+        stretching: for _ in 0..<JitterLimits.urgentPeriods {
+          switch buffer.wish(now: now, available: available) {
+          case .none: break stretching
+          case .accelerate(let most, let urgent):
+            let cut = min(most, 400)
+            while available < 960 + cut, buffer.hasContiguous { fetch(available + 1) }
+            guard available >= 960 + cut else { break stretching }
             available -= cut
+            waiting.stretch(by: -cut)
             buffer.stretched(by: -cut)
             score.stretches += 1
+            guard urgent else { break stretching }
+          case .decelerate:
+            available += 400
+            waiting.stretch(by: 400)
+            buffer.stretched(by: 400)
+            score.stretches += 1
+            break stretching
           }
-        case .decelerate:
-          available += 400
-          buffer.stretched(by: 400)
-          score.stretches += 1
         }
         let delay = Double(buffer.delay(now: now, available: available)) / 48
         score.delaySum += delay
@@ -101,11 +183,19 @@ enum JitterSimulation {
         score.worstDelay = max(score.worstDelay, delay)
         inspect(time, delay)
       }
+      if let newest = newest { score.residence.record(time - newest) }
+      var oldest = 0.0
+      _ = waiting.take(960) { samples, arrived in
+        if let arrived { oldest = max(oldest, time - arrived) }
+        if let arrived { score.sampleResidence.record(time - arrived, samples: samples) }
+      }
       if begun {
         score.ticks += 1
         if concealed || paused { score.concealed += 1 }
       }
+      score.played(oldest: oldest)
       available = paused ? 0 : available - 960
+      if paused { waiting.clear() }
       time += 20 * (1 + skew * 1e-6)
     }
     buffer.reset(pool: &pool)

@@ -329,8 +329,8 @@ public struct AudioReceiver: ~Copyable {
   }
 
   private mutating func stretch(now: Instant, pool: inout PacketPool, tick: inout Tick) {
-    // At most three periods a tick, and only above the ceiling.
-    for _ in 0..<3 {
+    // More than one period a tick only above the ceiling.
+    for _ in 0..<JitterLimits.urgentPeriods {
       switch jitter.wish(now: now, available: pcm.available) {
       case .none:
         return

@@ -4,7 +4,7 @@
 /// Relative delays of a stream's packets: transit time less the least of the last ten seconds.
 ///
 /// The least transit slides in blocks of 1.25 s, so that a clock that drifts by 200 ppm is followed within 2 ms.
-/// The histogram forgets with a time constant of some 10 s of 20 ms packets. All in 48 kHz samples.
+/// The histogram forgets with a time constant of some 20 s of 20 ms packets. All in 48 kHz samples.
 public struct ArrivalStatistics: Sendable, BitwiseCopyable {
   private static let blocks = 8
   private static let blockSamples: Int64 = 60_000
@@ -114,7 +114,7 @@ public struct ArrivalStatistics: Sendable, BitwiseCopyable {
   private mutating func count(_ relative: Int) {
     histogram[Self.bin(relative)] += weight
     total += weight
-    weight *= 1.002
+    weight *= 1.001
     observations &+= 1
     if weight > 1e9 {
       for index in 0..<Self.bins { histogram[index] /= weight }

@@ -30,9 +30,10 @@ extension JitterBuffer {
 
   /// What this tick's PCM should undergo. Ask once a tick, when its packets are decoded.
   public mutating func wish(now: Instant, available: Int) -> StretchWish {
-    guard phase == .playing, held == 0, ticksMeasured > 0 else { return .none }
+    guard phase == .playing, held == 0 else { return .none }
     let excess = delay(now: now, available: available) &- Int(JitterLimits.ceiling)
     if excess > 0 { return .accelerate(atMost: max(excess, 720), urgent: true) }
+    guard ticksMeasured > 0 else { return .none }
     let surplus = earliest &- Int64(arrivals.target)
     if surplus < -48 {
       guard ticksSinceStretch >= 2 else { return .none }

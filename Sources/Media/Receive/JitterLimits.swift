@@ -13,9 +13,11 @@
   /// Before anything is known: 20 ms.
   public static let firstTarget = 960
   /// Share of the packets that are to be there in time, beside what the latest of them raises the target to.
-  static let quantile: Float = 0.99
+  static let quantile: Float = 0.997
   /// On top of what was observed: 1 ms.
   static let margin = 48
+  /// Periods that one tick removes at most, above the ceiling: after a burst of half a second, some 40 ms a tick.
+  public static let urgentPeriods = 6
   /// The delay is not shortened by a tick for less than this beyond it: 2 ms.
   static let hysteresis = 96
   /// Concealment of one gap, faded out by then: 120 ms.
