@@ -20,6 +20,7 @@ struct SRTPBatchTests {
 
   /// One sender's key with the receivers that must agree: in batches, one by one by EVP, and libsrtp2.
   final class Leg {
+    let key: SRTPMasterKey
     let sender: Peer
     let batched: Peer
     let single: Peer
@@ -28,6 +29,7 @@ struct SRTPBatchTests {
     var sequences: [UInt16]
 
     init(_ key: SRTPMasterKey, _ backend: SRTPBackend, _ random: inout RandomSource) throws {
+      self.key = key
       sender = try Peer(key)
       batched = try Peer(key, backend: backend)
       single = try Peer(key)
@@ -113,6 +115,16 @@ struct SRTPBatchTests {
           leg.sequences[stream] &+= step
           packet = random.rtpPacket(
             sequence: leg.sequences[stream], ssrc: ssrc, payloadCount: Int.random(in: 0...300, using: &random))
+        }
+        // In some rounds more sources than a receiver follows, most of them invented.
+        let isNew = round % 5 == 0 && !isControl && Bool.random(using: &random)
+        if isNew {
+          var stranger = packet
+          stranger.replaceSubrange(8..<12, with: UInt32.random(in: 0..<40, using: &random).bigEndianBytes)
+          var sent = try Peer(leg.key).protect(stranger)
+          if Int.random(in: 0..<4, using: &random) > 0 { sent[sent.count - 1] ^= 4 }
+          traffic.append((leg, sent, isControl))
+          continue
         }
         guard let sent = try? leg.sender.protect(packet, control: isControl) else { continue }
         traffic.append((leg, sent, isControl))

@@ -122,6 +122,27 @@ struct SRTPHostileTests {
     #expect(throws: DropReason.authenticationFailed) { try receiver.unprotect(unknown) }
   }
 
+  @Test("after many invented SSRCs a source first heard after its wrap is understood within 16 packets", arguments: own)
+  func lateBeginningUnderAttack(_ suite: SRTPSuite, _ backend: SRTPBackend) throws {
+    var random = RandomSource(seed: 18)
+    let key = random.masterKey(suite)
+    let sender = try Peer(key, backend: backend)
+    let receiver = try Peer(key, backend: backend)
+    sender.seed(.send, ssrc: 1, rtpIndex: 65_535)
+    for _ in 0..<100 {
+      let noise = random.rtpPacket(sequence: 1, ssrc: random.nextWord(), payloadCount: 60)
+      #expect(throws: DropReason.authenticationFailed) { try receiver.unprotect(noise) }
+    }
+
+    var lost = 0
+    for sequence in 0..<UInt16(40) {
+      let sent = try sender.protect(random.rtpPacket(sequence: sequence, ssrc: 1, payloadCount: 20))
+      if (try? receiver.unprotect(sent)) == nil { lost += 1 }
+    }
+
+    #expect(lost < 16)
+  }
+
   @Test("every shorter count of a packet is refused", arguments: backends)
   func truncated(_ suite: SRTPSuite, _ backend: SRTPBackend) throws {
     var random = RandomSource(seed: 5)

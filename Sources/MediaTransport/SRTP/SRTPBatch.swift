@@ -31,10 +31,19 @@ import Primitives
 
 /// A packet of a batch between framing and the end of its cipher.
 @unsafe struct SRTPBatchEntry {
+  /// What the ciphers have to do with a received packet.
+  enum Work {
+    case open
+    /// Only the tag is wanted; the packet stays as it is.
+    case check
+    case nothing
+  }
+
   var operation: SRTPOperation
   var context: UnsafeMutablePointer<SRTPContext>
   /// Its place among the items of the call.
   var item: Int32
+  var work: Work
   /// The source in its context; only for received packets.
   var slot: Int32
   /// The cipher's outcome: the tag was right; when sending: the library did its work.
@@ -64,7 +73,7 @@ public enum SRTPBatch {
           guard count >= 0, count <= capacity else { throw .badLength }
           unsafe engine.entries[framed] = SRTPBatchEntry(
             operation: try contexts[0].frameRTP(packet, count: count, capacity: capacity), context: contexts,
-            item: Int32(truncatingIfNeeded: index), slot: 0, isAuthentic: false)
+            item: Int32(truncatingIfNeeded: index), work: .open, slot: 0, isAuthentic: false)
           framed &+= 1
         } catch {
           unsafe items[index].failure = error
@@ -107,24 +116,32 @@ public enum SRTPBatch {
       }
       do throws(DropReason) {
         switch try unsafe admit(&items[index], contexts + 1, &engine.entries[framed]) {
-        case .ready:
-          unsafe engine.entries[framed].item = Int32(truncatingIfNeeded: index)
-          framed &+= 1
-        case .refused:
-          unsafe engine.entries[framed].item = ~Int32(truncatingIfNeeded: index)
-          framed &+= 1
-        case .deferred: deferred |= 1 << UInt64(index &- range.lowerBound)
-        case .alone: unsafe run(&items[index], protects: false)
+        case .ready: unsafe engine.entries[framed].work = .open
+        case .probe: unsafe engine.entries[framed].work = .check
+        case .refused: unsafe engine.entries[framed].work = .nothing
+        case .deferred:
+          deferred |= 1 << UInt64(index &- range.lowerBound)
+          continue
+        case .alone:
+          unsafe run(&items[index], protects: false)
+          continue
         }
+        unsafe engine.entries[framed].isAuthentic = false
+        unsafe engine.entries[framed].item = Int32(truncatingIfNeeded: index)
+        framed &+= 1
       } catch {
         unsafe items[index].failure = error
       }
     }
     engine.open(framed)
     for place in 0..<framed {
-      let item = unsafe Int(engine.entries[place].item)
-      let index = item >= 0 ? item : ~item
+      let index = unsafe Int(engine.entries[place].item)
       do throws(DropReason) {
+        if unsafe engine.entries[place].work == .check {
+          try unsafe engine.entries[place].context.pointee.review(engine.entries[place])
+          unsafe run(&items[index], protects: false)
+          continue
+        }
         unsafe items[index].count = try engine.entries[place].context.pointee.settle(engine.entries[place])
         unsafe items[index].failure = nil
       } catch {

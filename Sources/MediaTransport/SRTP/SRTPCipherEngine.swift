@@ -23,6 +23,8 @@ import Primitives
     var digest: (UInt64, UInt64, UInt64) = (0, 0, 0)
     /// The tag that came, `tagCount` bytes, padded.
     var tag: (UInt64, UInt64) = (0, 0)
+    /// What the word to authenticate was written over.
+    var overwritten: UInt32 = 0
   }
 
   public let backend: SRTPBackend
@@ -123,12 +125,17 @@ import Primitives
 
   /// Checks the first `count` entries' tags into `isAuthentic` and decrypts those that are right.
   ///
-  /// Entries whose `item` is negative are refused already: nothing is done with them.
+  /// A packet that is only to be checked is left as it was.
   mutating func open(_ count: Int) {
     var found = 0
     var bytes = 0
-    for place in 0..<count where unsafe entries[place].item >= 0 {
+    for place in 0..<count {
       let context = unsafe entries[place].context
+      guard unsafe entries[place].work != .nothing else { continue }
+      guard unsafe entries[place].work == .open || manager != nil else {
+        unsafe entries[place].isAuthentic = context.pointee.rtp.authenticates(entries[place].operation)
+        continue
+      }
       if unsafe manager != nil, unsafe context.pointee.rtp.hasLanes {
         unsafe places[found] = place
         found &+= 1
@@ -148,6 +155,8 @@ import Primitives
         unsafe tag.copyMemory(
           from: UnsafeRawBufferPointer(start: operation.packet + operation.tagOffset, count: tagCount))
       }
+      unsafe scratch[job].overwritten = operation.packet.loadUnaligned(
+        fromByteOffset: operation.count, as: UInt32.self)
       prepareHash(job)
     }
     let isDone = runHashes(hashed, areShort: areShort(found, bytes: bytes))
@@ -159,6 +168,13 @@ import Primitives
         ? isDone && hasRightDigest(job, tagCount: entries[place].context.pointee.rtp.tagCount)
         : entries[place].context.pointee.rtp.hasRightTag(entries[place].operation)
       unsafe entries[place].isAuthentic = isRight
+      if unsafe entries[place].work == .check {
+        guard job < hashed else { continue }
+        let operation = unsafe entries[place].operation
+        unsafe operation.packet.storeBytes(
+          of: scratch[job].overwritten, toByteOffset: operation.count, as: UInt32.self)
+        continue
+      }
       guard isRight else { continue }
       unsafe places[good] = place
       good &+= 1

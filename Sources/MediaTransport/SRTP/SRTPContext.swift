@@ -20,8 +20,12 @@ import RTP
   private let mki: UnsafeMutablePointer<UInt8>
   private let rtcp: SRTPTransform
   private var rtcpPackets: UInt64 = 0
+  /// Packets of unknown SSRCs that were not authentic, since one was.
+  private var failedBeginnings: UInt32 = 0
   /// Packets of the batch now in work whose ciphers have not run yet (`SRTPContext+Batch.swift`).
   var inFlight = 0
+  /// Those of them whose SSRC is not known.
+  var probes = 0
   /// Whether the rest of this key's packets in the batch wait for those.
   var isDeferring = false
 
@@ -116,7 +120,7 @@ import RTP
     var operation = try unsafe receivedRTP(packet, count: count)
     guard rtpPackets < SRTPLimits.rtpPackets else { throw .keyExhausted }
     if unsafe slot(of: operation.ssrc) == nil {
-      guard let first = unsafe beginning(with: operation) else { throw .authenticationFailed }
+      guard let first = unsafe begin(with: operation) else { throw .authenticationFailed }
       unsafe operation = first
     }
     guard unsafe rtp.open(operation) else { throw .authenticationFailed }
@@ -154,6 +158,25 @@ import RTP
   func authenticatesRTP(_ packet: UnsafeMutableRawPointer, count: Int) -> Bool {
     guard let operation = unsafe try? receivedRTP(packet, count: count) else { return false }
     return unsafe slot(of: operation.ssrc) == nil ? beginning(with: operation) != nil : rtp.authenticates(operation)
+  }
+
+  /// `beginning` of a packet to be accepted. When that fails too often, the second try is made only now and then: else
+  /// packets with invented SSRCs would cost twice what good ones do.
+  private mutating func begin(with operation: SRTPOperation) -> SRTPOperation? {
+    let first = unsafe triesTwice ? beginning(with: operation) : rtp.authenticates(operation) ? operation : nil
+    failedBeginnings = unsafe first == nil ? failedBeginnings &+ 1 : 0
+    return unsafe first
+  }
+
+  private var triesTwice: Bool { failedBeginnings < SRTPLimits.failedBeginnings || failedBeginnings % 16 == 0 }
+
+  /// What `unprotectRTP` does about a packet of an unknown SSRC whose tag is known to be wrong with rollover 0; returns
+  /// when another may be right.
+  mutating func refuseBeginning(_ operation: SRTPOperation) throws(DropReason) {
+    guard rtpPackets < SRTPLimits.rtpPackets else { throw .keyExhausted }
+    guard unsafe !triesTwice || operation.index >= 0x8000 else { return }
+    failedBeginnings &+= 1
+    throw .authenticationFailed
   }
 
   /// The first packet of an SSRC, with rollover 0 or else 1; `nil` when neither authenticates.
@@ -226,6 +249,9 @@ import RTP
     for slot in 0..<sourceCount where unsafe sources[slot].ssrc == ssrc { return slot }
     return nil
   }
+
+  /// Whether the new sources that the batch may bring would take nobody's place.
+  @inline(__always) var hasPlaceForProbes: Bool { sourceCount &+ probes <= SRTPLimits.sources }
 
   /// - Throws: `.keyExhausted` for one SSRC more than may use a key: forgetting one would repeat its key stream.
   private mutating func slotToSend(_ ssrc: UInt32) throws(DropReason) -> Int {

@@ -97,16 +97,17 @@ extension SRTPTransform {
     }
   }
 
-  /// Computes the tag through a scratch block, into which the packet is decrypted piece by piece.
+  /// Computes the tag through a scratch block, into which the packet is decrypted piece by piece. The rest of a forged
+  /// packet that stays there on the stack tells nobody anything; that of an authentic one is as secret as the packet that
+  /// is decrypted next, and lies beside it.
   private func hasTag(
     _ operation: SRTPOperation, _ gcm: UnsafePointer<IPsecMB.GCM>, associated: UnsafeRawPointer, _ associatedCount: Int
   ) -> Bool {
     var iv = unsafe initializationVector(operation)
     var tag: Tag = (0, 0)
-    var scratch = InlineArray<512, UInt8>(repeating: 0)
     unsafe withUnsafeBytes(of: &iv) { iv in
       unsafe withUnsafeMutableBytes(of: &tag) { tag in
-        unsafe withUnsafeMutableBytes(of: &scratch) { scratch in
+        unsafe withUnsafeTemporaryAllocation(byteCount: 512, alignment: 16) { scratch in
           unsafe Self.withContext { context in
             let output = unsafe scratch.assumingMemoryBound(to: UInt8.self).baseAddress
             unsafe gcm.pointee.begin(
@@ -121,7 +122,6 @@ extension SRTPTransform {
             }
             unsafe gcm.pointee.finish(gcmKey, context, tag.assumingMemoryBound(to: UInt8.self).baseAddress, 16)
           }
-          unsafe OPENSSL_cleanse(scratch.baseAddress, scratch.count)
         }
       }
     }
