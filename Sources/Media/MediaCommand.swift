@@ -65,6 +65,14 @@ public struct LegStatistics: Sendable, Hashable {
   public var roundTripMicroseconds: UInt32 = 0
   /// What the peer last reported of our stream, 0…255 of 256.
   public var remoteFractionLost: UInt8 = 0
+  /// What the peer reported of our stream as lost, ever; negative when duplicates outnumber losses.
+  public var remotePacketsLost: Int32 = 0
+  /// Of the peer's last report about our stream; 0 before one.
+  public var remoteJitterMicroseconds: UInt32 = 0
+  /// How the peer is probably heard here (ITU-T G.107): mean opinion score in hundredths, 100…450; 0 while unknown.
+  public var opinionIn: UInt16 = 0
+  /// The same for what the peer hears of us, by its reports.
+  public var opinionOut: UInt16 = 0
   public init() {}
 }
 
