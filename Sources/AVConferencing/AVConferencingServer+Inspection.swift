@@ -25,7 +25,8 @@ public struct LegDescription: Hashable, Sendable {
 public struct MeetingDescription: Hashable, Sendable {
   public var meeting: MeetingID
   public var conference: String
-  public var worker: Int
+  /// Those that have parts of it, its home first.
+  public var workers: [Int]
   public var legs: [LegID]
 }
 
@@ -49,7 +50,7 @@ extension AVConferencingServer {
   public var meetingDescriptions: [MeetingDescription] {
     meetings.values.sorted { $0.id.rawValue < $1.id.rawValue }.map { meeting in
       MeetingDescription(
-        meeting: meeting.id, conference: meeting.entity, worker: meeting.worker,
+        meeting: meeting.id, conference: meeting.entity, workers: meeting.workers,
         legs: meeting.legs.sorted { $0.rawValue < $1.rawValue })
     }
   }
