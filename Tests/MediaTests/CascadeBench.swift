@@ -1,5 +1,8 @@
 //  CascadeBench.swift: several workers of one host on virtual time, with the links between them, and peers on each.
 
+#if canImport(AllocationCounter)
+  import AllocationCounter
+#endif
 import Media
 import MediaTransport
 import Primitives
@@ -73,8 +76,16 @@ final class CascadeBench {
   private var inFlight: [(due: Int, worker: Int, bytes: [UInt8], source: SocketAddress)] = []
   private(set) var tick = 0
   private(set) var messages = 0
+  /// Of the workers themselves, while `countsAllocations`.
+  private(set) var allocations = 0
+  var countsAllocations = false
+  private let phase: Int
+  /// Workers with a part, the home first.
+  private(set) var parts: [Int] = []
 
-  init(workers count: Int, limits: MediaWorkerLimits = .init(), phase: Int = 7) {
+  /// - Parameter opensAll: every worker has a part at once; else the first, and others when they get legs.
+  init(workers count: Int, limits: MediaWorkerLimits = .init(), phase: Int = 7, opensAll: Bool = true) {
+    self.phase = phase
     for number in 0..<count {
       var configuration = MediaWorkerConfiguration(
         clock: ClockAnchor(instant: now, wall: WallTime(microseconds: 1_800_000_000_000_000)),
@@ -83,8 +94,22 @@ final class CascadeBench {
       configuration.limits = limits
       workers.append(CascadeWorker(configuration, now: now))
     }
-    for number in 0..<count { workers[number].handle(.openMeeting(Self.meeting, phase: phase), now: now) }
-    link(Array(0..<count))
+    for number in 0..<(opensAll ? count : 1) { open(number) }
+  }
+
+  private func open(_ number: Int) {
+    workers[number].handle(.openMeeting(Self.meeting, phase: phase), now: now)
+    parts.append(number)
+    link(parts)
+  }
+
+  /// As the control core does: parts but the home close with their last leg.
+  func closeEmptyParts() {
+    for number in parts.dropFirst() where workers[number].worker.legCount == 0 {
+      parts.removeAll { $0 == number }
+      link(parts)
+      workers[number].handle(.closeMeeting(Self.meeting), now: now)
+    }
   }
 
   /// These workers have parts; the first of them reports.
@@ -96,15 +121,23 @@ final class CascadeBench {
     }
   }
 
+  /// Its leg opens; it sends and listens.
   func add(_ peer: WorkerPeer, to worker: Int) {
     workers[worker].peers.append(peer)
-    workers[worker].handle(.openLeg(peer.configuration), now: now)
+    openLeg(peer, on: worker)
   }
 
   func remove(_ peer: WorkerPeer, from worker: Int) {
-    workers[worker].handle(.closeLeg(peer.leg), now: now)
+    closeLeg(peer, on: worker)
     workers[worker].peers.removeAll { $0 === peer }
   }
+
+  func openLeg(_ peer: WorkerPeer, on worker: Int) {
+    if !parts.contains(worker) { open(worker) }
+    workers[worker].handle(.openLeg(peer.configuration), now: now)
+  }
+
+  func closeLeg(_ peer: WorkerPeer, on worker: Int) { workers[worker].handle(.closeLeg(peer.leg), now: now) }
 
   /// Everyone sends 20 ms, the workers do what is due, everyone plays 20 ms.
   func step() {
@@ -144,14 +177,24 @@ final class CascadeBench {
   /// As the shell: links in, what is due, links out.
   func turn(_ number: Int) {
     let worker = workers[number]
+    let before = allocationsSoFar
     for (sender, message) in worker.inbox { worker.worker.receive(message, from: sender, now: now) }
-    worker.inbox.removeAll()
     worker.worker.advance(to: now, into: &worker.egress)
+    if countsAllocations { allocations += allocationsSoFar - before }
+    worker.inbox.removeAll()
     worker.flush(now: now)
     while let (receiver, message) = worker.worker.takeLinkMessage() {
       messages += 1
       if !loses(number, receiver, message) { workers[receiver].inbox.append((number, message)) }
     }
+  }
+
+  private var allocationsSoFar: Int {
+    #if canImport(AllocationCounter)
+      Int(allocation_count())
+    #else
+      0
+    #endif
   }
 
   func run(seconds: Double) { for _ in 0..<Int(seconds * 50) { step() } }

@@ -54,7 +54,10 @@ struct TalkerActivity: BitwiseCopyable {
     } else if isProbe {
       hold = min(hold, Self.probeTicks)
     }
+    let before = loudness
     update(level: level)
+    // Its first sound is still in the jitter buffer: it would lose its place to the next one, and win it back, for ever.
+    if !isProven, hold >= TalkerChoice.holdTicks &- Self.probeTicks { loudness = max(loudness, before) }
     newest = max(newest, estimate)
     if hold == 0, !isProven {
       doubt = doubtTicks
