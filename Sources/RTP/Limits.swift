@@ -14,6 +14,8 @@ public enum RTPLimits {
   public static let contributors = 15
   /// Members that the RTCP timer counts: beyond, its interval is over a day anyway.
   public static let sessionMembers = 1 << 20
+  /// Blocks in one extended report (RFC 3611 sets none).
+  public static let extendedBlocks = 32
   /// Report blocks in one SR or RR: a 5-bit count (RFC 3550 §6.4).
   public static let reportBlocks = 31
 }

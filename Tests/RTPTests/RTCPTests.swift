@@ -242,6 +242,10 @@ struct RTCPTests {
             #expect(name.upperBound <= datagram.count)
           }
         case .bye(let bye): #expect(bye.reason.upperBound <= datagram.count)
+        case .extendedReport(var report):
+          var blocks = 0
+          while report.next(in: datagram.span.bytes) != nil { blocks += 1 }
+          #expect(blocks <= RTPLimits.extendedBlocks)
         case .other(_, _, let body): #expect(body.upperBound <= datagram.count)
         }
       }

@@ -94,7 +94,7 @@ struct RTCPSession {
         take(blocks.block(about: send.ssrc, in: bytes), send, wall, now: now)
       case .bye(let bye):
         if bye.names(stream.isActive ? stream.ssrc : received.source, in: bytes) { received.saidGoodbye = true }
-      case .sourceDescription, .other: break
+      case .sourceDescription, .extendedReport, .other: break
       }
     }
     packetsReceived &+= 1

@@ -6,7 +6,7 @@ import Primitives
 /// A walk over the packets of one datagram.
 ///
 /// `init` checks the frame of every packet; what `next` returns lies inside the datagram. A packet whose inner lengths
-/// lie (report count, SDES items, BYE reason) makes `init` throw, so that no part of a lying datagram is believed.
+/// lie (report count, SDES items, BYE reason, XR blocks) makes `init` throw, so that no part of a lying datagram is believed.
 @frozen public struct RTCPCompound: Sendable, BitwiseCopyable {
   @usableFromInline var offset = 0
   @usableFromInline let end: Int
@@ -86,6 +86,9 @@ import Primitives
       return .sourceDescription(RTCPSourceDescription(offset: body, end: end, chunkCount: items))
     case RTCPType.bye:
       return bye(sources: items, in: bytes, body, end)
+    case RTCPType.extendedReport:
+      guard let report = RTCPExtendedReport(in: bytes, body: body, end: end) else { return nil }
+      return .extendedReport(report)
     case let type:
       return .other(type: type, format: UInt8(truncatingIfNeeded: items), body: body..<end)
     }

@@ -159,6 +159,7 @@ import Primitives
   case receiverReport(ssrc: UInt32, RTCPReportBlocks)
   case sourceDescription(RTCPSourceDescription)
   case bye(RTCPBye)
-  /// Feedback (205, 206), APP, XR and types unknown here: the count or format field, and all bytes after the first word.
+  case extendedReport(RTCPExtendedReport)
+  /// Feedback (205, 206), APP and types unknown here: the count or format field, and all bytes after the first word.
   case other(type: UInt8, format: UInt8, body: Range<Int>)
 }

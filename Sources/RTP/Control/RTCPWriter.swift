@@ -9,10 +9,12 @@ import Primitives
 /// leaves `count` as it was; the compound so far stays valid.
 @frozen public struct RTCPWriter: Sendable, BitwiseCopyable {
   /// Bytes written: the compound's length.
-  public private(set) var count = 0
+  public internal(set) var count = 0
   /// Where the report that takes blocks begins; −1 when the last packet is no report.
   @usableFromInline var report = -1
   @usableFromInline var reportBlocks = 0
+  /// Where the extended report that takes blocks begins; −1 when the last packet is none.
+  var extended = -1
 
   @inlinable public init() {}
 
@@ -102,7 +104,8 @@ import Primitives
   }
 
   /// - Parameter words: of the packet after its first.
-  private func begin(_ type: UInt8, items: UInt32, words: Int, _ bytes: inout MutableRawSpan) {
+  mutating func begin(_ type: UInt8, items: UInt32, words: Int, _ bytes: inout MutableRawSpan) {
+    extended = -1
     bytes.store(
       0x8000_0000 | items << 24 | UInt32(type) << 16 | UInt32(truncatingIfNeeded: words), at: count)
   }

@@ -24,9 +24,17 @@ public enum RoundTrip {
   /// - Returns: `nil` when the peer had no SR of ours yet, or when its fields give over 60 s or less than 0: skewed
   ///   clocks by less than 1/10 s count as 0.
   public static func time(of block: RTCPReportBlock, arrival: UInt64) -> Interval? {
-    guard block.lastSenderReport != 0 else { return nil }
-    let units = Int32(
-      bitPattern: compact(arrival) &- block.lastSenderReport &- block.delaySinceLastSenderReport)
+    time(last: block.lastSenderReport, delay: block.delaySinceLastSenderReport, arrival: arrival)
+  }
+
+  /// The same by our reference time and what the peer says became of it (RFC 3611 §4.5).
+  public static func time(of delay: RTCPReceiverDelay, arrival: UInt64) -> Interval? {
+    time(last: delay.lastReceiverReport, delay: delay.delaySinceLastReceiverReport, arrival: arrival)
+  }
+
+  private static func time(last: UInt32, delay: UInt32, arrival: UInt64) -> Interval? {
+    guard last != 0 else { return nil }
+    let units = Int32(bitPattern: compact(arrival) &- last &- delay)
     guard units > -6_554, units <= 60 << 16 else { return nil }
     return .nanoseconds((Int64(max(units, 0)) &* 1_000_000_000) >> 16)
   }

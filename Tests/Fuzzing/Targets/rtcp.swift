@@ -34,6 +34,14 @@ private func walk(_ compound: RTCPCompound, _ buffer: UnsafeRawBufferPointer) ->
     case .bye(let bye):
       precondition(bye.reason.upperBound <= input.byteCount)
       for index in 0..<bye.sourceCount { precondition(bye.source(index, in: input) != nil) }
+    case .extendedReport(var report):
+      var blocks = 0
+      while let block = report.next(in: input) {
+        blocks += 1
+        guard case .receiverDelays(let delays) = block else { continue }
+        if let delay = delays.delay(about: report.ssrc, in: input) { _ = RoundTrip.time(of: delay, arrival: 1 << 40) }
+      }
+      precondition(blocks <= RTPLimits.extendedBlocks)
     case .other(_, _, let body):
       precondition(body.upperBound <= input.byteCount)
     }
