@@ -47,7 +47,7 @@ final class WorkerLoop: @unchecked Sendable {
   }
 
   func run() {
-    let byteCount = configuration.worker.limits.packets * PacketPool.bufferSize
+    let byteCount = PacketPool.byteCount(capacity: configuration.worker.limits.packets)
     do throws(LinuxError) {
       let memory = try NUMAMemory(byteCount: byteCount, lock: configuration.locksMemory)
       shared.grants.withLock {

@@ -11,6 +11,12 @@
 @safe public struct PacketPool: ~Copyable {
   /// Fits an Ethernet MTU with room for an SRTP tag and alignment.
   public static let bufferSize = 2048
+  /// From one buffer's start to the next: a cache line more, so that the headers of thousands of packets, which is all that
+  /// is touched of most, do not share the few cache sets that a power of two leads to.
+  public static let stride = bufferSize + 64
+
+  /// Memory that `capacity` buffers take.
+  public static func byteCount(capacity: Int) -> Int { capacity * stride }
 
   public let capacity: Int
   @usableFromInline let memory: UnsafeMutableRawPointer
@@ -21,7 +27,7 @@
 
   /// - Parameters:
   ///   - capacity: number of buffers, at least 1.
-  ///   - memory: `capacity * bufferSize` bytes, 64-byte aligned, that outlive the pool (NUMA-local memory of the shell);
+  ///   - memory: `byteCount(capacity:)` bytes, 64-byte aligned, that outlive the pool (NUMA-local memory of the shell);
   ///     `nil` to allocate ordinary memory.
   public init(capacity: Int, memory: UnsafeMutableRawPointer? = nil) {
     precondition(capacity > 0 && capacity <= Int(UInt32.max))
@@ -29,7 +35,7 @@
     unsafe ownsMemory = memory == nil
     unsafe self.memory =
       memory
-      ?? UnsafeMutableRawPointer.allocate(byteCount: capacity * Self.bufferSize, alignment: 64)
+      ?? UnsafeMutableRawPointer.allocate(byteCount: Self.byteCount(capacity: capacity), alignment: 64)
     unsafe free = UnsafeMutablePointer<UInt32>.allocate(capacity: capacity)
     unsafe taken = UnsafeMutablePointer<Bool>.allocate(capacity: capacity)
     for index in 0..<capacity {
@@ -68,7 +74,7 @@
   /// The buffer's `bufferSize` bytes. Valid while the buffer is taken.
   @inlinable @inline(__always) public func pointer(to buffer: PacketBuffer) -> UnsafeMutableRawPointer {
     precondition(Int(buffer.index) < capacity)
-    return unsafe memory + Int(buffer.index) &* Self.bufferSize
+    return unsafe memory + Int(buffer.index) &* Self.stride
   }
 
   /// Runs `body` on the first `count` bytes of a buffer.

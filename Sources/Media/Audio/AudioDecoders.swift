@@ -3,10 +3,32 @@
 import Codecs
 import Primitives
 
+/// Which codec a payload type names, for one leg.
+struct PayloadTypes: BitwiseCopyable {
+  private var numbers: InlineArray<8, UInt8> = InlineArray(repeating: 0)
+  private var codecs: InlineArray<8, AudioCodec> = InlineArray(repeating: .opus)
+  private var count = 0
+
+  init() {}
+
+  init(_ formats: [AudioFormat]) {
+    for format in formats.prefix(AudioLimits.formats) {
+      numbers[count] = format.payloadType
+      codecs[count] = format.codec
+      count += 1
+    }
+  }
+
+  func codec(of payloadType: UInt8) -> AudioCodec? {
+    for index in 0..<count where numbers[index] == payloadType { return codecs[index] }
+    return nil
+  }
+}
+
 /// Decoders for whatever the peer may send. Allocates in `init` and `configure` only.
 struct AudioDecoders: ~Copyable {
-  private var formats: InlineArray<8, AudioFormat?> = InlineArray(repeating: nil)
-  private var formatCount = 0
+  /// Small and by itself, because every packet looks into it.
+  private(set) var types = PayloadTypes()
   private var opus: OpusDecoder?
   private var g722 = G722Decoder()
   private var from8: Resampler?
@@ -22,9 +44,8 @@ struct AudioDecoders: ~Copyable {
   }
 
   mutating func configure(_ wanted: [AudioFormat]) {
-    formatCount = min(wanted.count, AudioLimits.formats)
-    for index in 0..<AudioLimits.formats { formats[index] = index < formatCount ? wanted[index] : nil }
-    for format in wanted.prefix(formatCount) {
+    types = PayloadTypes(wanted)
+    for format in wanted.prefix(AudioLimits.formats) {
       switch format.codec {
       case .opus:
         // Fails for a bad channel count only.
@@ -38,12 +59,7 @@ struct AudioDecoders: ~Copyable {
     }
   }
 
-  func codec(payloadType: UInt8) -> AudioCodec? {
-    for index in 0..<formatCount {
-      if let format = formats[index], format.payloadType == payloadType { return format.codec }
-    }
-    return nil
-  }
+  func codec(payloadType: UInt8) -> AudioCodec? { types.codec(of: payloadType) }
 
   /// The stream has paused or was not heard: predictions of its past are worth nothing.
   mutating func restart() {

@@ -40,6 +40,28 @@ import Primitives
   public init() {}
 }
 
+/// Loudness of the newest audio that arrived.
+@frozen public struct NewestAudio: BitwiseCopyable, Sendable {
+  private var level = -127
+  private var timestamp: UInt32 = 0
+  private var arrival: Instant?
+
+  init() {}
+
+  mutating func take(level: Int, timestamp: UInt32, now: Instant) {
+    if let arrival, Int32(bitPattern: timestamp &- self.timestamp) <= 0, now - arrival <= .milliseconds(500) { return }
+    self.level = level
+    self.timestamp = timestamp
+    arrival = now
+  }
+
+  /// −127…0 dBov; −127 when nothing arrived for 200 ms.
+  public func level(now: Instant) -> Int {
+    guard let arrival, now - arrival < .milliseconds(200) else { return -127 }
+    return level
+  }
+}
+
 /// One incoming audio stream, from packets to 20 ms frames of mono PCM at 48 kHz.
 ///
 /// A stream is *heard*, once a tick by `render`; or *forwarded*, by `takePacket`; or neither, from `skip` on and at first:
@@ -60,9 +82,8 @@ public struct AudioReceiver: ~Copyable {
   var pcm = PCMBuffer()
   private var meter = G722LevelMeter()
 
-  private var newestLevel = -127
-  private var newestArrival: Instant?
-  private var newestTimestamp: UInt32 = 0
+  /// Of the newest audio that arrived.
+  public private(set) var newest = NewestAudio()
   /// Concealed samples in a row, and the gain at their end.
   var concealedRun = 0
   var gain: Float = 1
@@ -93,8 +114,7 @@ public struct AudioReceiver: ~Copyable {
     jitter.reset(pool: &pool)
     forgetForwarded(pool: &pool)
     settle()
-    newestLevel = -127
-    newestArrival = nil
+    newest = NewestAudio()
   }
 
   /// When the newest packet arrived that the last rendered frame was decoded from; `.zero` when there was none.
@@ -110,7 +130,7 @@ public struct AudioReceiver: ~Copyable {
   /// - Throws: `.duplicate`, `.late`, `.overflow`, `.unknownPayloadType`, `.onProbation` (the first packet after a jump of
   ///   the sender's clock), `.codecError` (no payload, a TOC that lies, more than 120 ms).
   public mutating func insert(_ packet: AudioPacket, now: Instant, pool: inout PacketPool) throws(DropReason) {
-    guard let codec = decoders.codec(payloadType: packet.payloadType) else { throw .unknownPayloadType }
+    guard let codec = decoders.types.codec(of: packet.payloadType) else { throw .unknownPayloadType }
     let end = Int(packet.payloadOffset) &+ Int(packet.payloadCount)
     guard packet.payloadCount > 0, end <= PacketPool.bufferSize else { throw .codecError }
     let payload = try pool.withBytes(of: packet.buffer, count: end) { (bytes) throws(DropReason) -> Payload in
@@ -134,13 +154,7 @@ public struct AudioReceiver: ~Copyable {
       throw error
     }
     statistics.packetsInserted &+= 1
-    if newestArrival == nil || Int32(bitPattern: packet.timestamp &- newestTimestamp) > 0
-      || now - (newestArrival ?? now) > .milliseconds(500)
-    {
-      newestTimestamp = packet.timestamp
-      newestLevel = level
-      newestArrival = now
-    }
+    newest.take(level: level, timestamp: packet.timestamp, now: now)
   }
 
   private struct Payload {
@@ -178,10 +192,7 @@ public struct AudioReceiver: ~Copyable {
   /// Loudness of the newest audio that arrived, −127…0 dBov, for choosing talkers without decoding; −127 when nothing
   /// arrived for 200 ms. RFC 6464's value when given; measured for G.711; for G.722 from its step size; for Opus a guess
   /// from packet size and SILK's activity flag.
-  public func level(now: Instant) -> Int {
-    guard let newestArrival, now - newestArrival < .milliseconds(200) else { return -127 }
-    return newestLevel
-  }
+  public func level(now: Instant) -> Int { newest.level(now: now) }
 
   // MARK: Out
 

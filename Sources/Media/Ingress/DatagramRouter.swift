@@ -43,14 +43,14 @@ struct DatagramRouter: ~Copyable {
     if isPlain {
       guard claim(media, slot, &legs, now: now) else { return false }
       legs[slot].media.isLatched = true
-      if !legs[slot].configuration.rtcpMux {
+      if !legs[slot].rtcpMux {
         _ = claim(Flow(address: legs[slot].control.signalled, socket: 1), slot, &legs, now: now)
         legs[slot].control.isLatched = true
       }
       return true
     }
     hint(media, slot)
-    if !legs[slot].configuration.rtcpMux { hint(Flow(address: legs[slot].control.signalled, socket: 1), slot) }
+    if !legs[slot].rtcpMux { hint(Flow(address: legs[slot].control.signalled, socket: 1), slot) }
     legs[slot].placeInUnlatched = unlatched.count
     unlatched.append(Int32(truncatingIfNeeded: slot))
     return true
@@ -132,7 +132,8 @@ struct DatagramRouter: ~Copyable {
   // MARK: A datagram comes
 
   /// The leg that the datagram's source surely belongs to, without looking into the packet; `nil` where `route` must decide.
-  func settled(_ datagram: Datagram, _ legs: borrowing SlotTable<Leg>, now: Instant) -> Int? {
+  /// `mutating` only so that it works in place: the compiler copies the whole value for a plain method.
+  mutating func settled(_ datagram: Datagram, _ legs: borrowing SlotTable<Leg>, now: Instant) -> Int? {
     let flow = Flow(address: datagram.peer, socket: datagram.socket)
     guard let slot = flows[flow] else { return nil }
     guard
@@ -195,8 +196,8 @@ struct DatagramRouter: ~Copyable {
   /// Media come to socket 0; control too with rtcp-mux, else to socket 1 (RFC 5761 §5.1.1).
   private func mayLatch(_ leg: borrowing Leg, _ flow: Flow, _ isControl: Bool) -> Bool {
     guard !leg.isPlain else { return false }
-    if flow.socket == 0 { return !isControl || leg.configuration.rtcpMux }
-    return isControl && !leg.configuration.rtcpMux
+    if flow.socket == 0 { return !isControl || leg.rtcpMux }
+    return isControl && !leg.rtcpMux
   }
 
   private func mayMove(_ leg: borrowing Leg, to flow: Flow, _ isControl: Bool, now: Instant) -> Bool {
@@ -222,7 +223,7 @@ struct DatagramRouter: ~Copyable {
     legs[slot].media.isLatched = true
     legs[slot].media.isLost = false
     flows.set(flow, slot)
-    if !legs[slot].configuration.rtcpMux, !legs[slot].control.isLatched {
+    if !legs[slot].rtcpMux, !legs[slot].control.isLatched {
       hint(controlHint(beside: flow.address), slot)
     }
     removeFromUnlatched(slot, &legs)

@@ -122,11 +122,11 @@ extension MediaWorker {
   }
 
   private static func updateActivity(_ leg: inout Leg, now: Instant) {
-    guard leg.isHeard, leg.stream.isActive, !leg.dtmf.mutes(at: now) else {
+    guard leg.isHeard, !leg.isKeyed else {
       leg.activity.silence()
       return
     }
-    let estimate = leg.audio.level(now: now)
+    let estimate = leg.newest.level(now: now)
     if leg.wasTalker {
       leg.activity.measure(leg.measuredLevel, estimate: estimate)
     } else {
@@ -136,10 +136,11 @@ extension MediaWorker {
 
   /// The leg's own timers.
   private mutating func tend(_ slot: Int, now: Instant) {
-    if let press = legs[slot].dtmf.advance(to: now) { pressed(slot, press) }
-    if !legs[slot].isSilent, legs[slot].reportsSilence,
-      now - legs[slot].lastHeard >= legs[slot].configuration.mediaTimeout
-    {
+    if legs[slot].isKeyed {
+      if let press = legs[slot].dtmf.advance(to: now) { pressed(slot, press) }
+      legs[slot].isKeyed = legs[slot].dtmf.mutes(at: now)
+    }
+    if legs[slot].fellSilent(at: now) {
       legs[slot].isSilent = true
       tell(slot, .silent(legs[slot].id)) {
         if $0.resumed { $0.resumed = false } else { $0.silent = true }
@@ -338,7 +339,7 @@ extension MediaWorker {
 
   /// One RTCP compound to the leg's peer, in the clear: `protectEgress` follows.
   mutating func sendReport(_ slot: Int, goodbye: Bool, now: Instant, into egress: inout DatagramBatch) {
-    let mux = legs[slot].configuration.rtcpMux
+    let mux = legs[slot].rtcpMux
     let path = mux ? legs[slot].media : legs[slot].control
     guard path.canSend else {
       legs[slot].rtcp.sent(count: 0, send: legs[slot].send, now: now, random: &random)
@@ -356,8 +357,7 @@ extension MediaWorker {
       datagram.isControl = true
       if !legs[slot].isPlain { datagram.leg = Int32(truncatingIfNeeded: slot) }
       guard egress.append(datagram) else { throw .queueFull }
-      let growth = legs[slot].session?.maximumGrowth ?? 0
-      legs[slot].rtcp.sent(count: count &+ growth, send: legs[slot].send, now: now, random: &random)
+      legs[slot].rtcp.sent(count: count &+ legs[slot].growth, send: legs[slot].send, now: now, random: &random)
     } catch {
       counters.drops.count(error)
       pool.give(buffer)

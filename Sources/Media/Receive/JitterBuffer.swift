@@ -147,9 +147,11 @@ public struct JitterBuffer: ~Copyable {
     return time
   }
 
+  // `mutating` here and below only so that they work in place: the compiler copies the whole value for a plain method.
+
   /// From the newest backwards: packets mostly come in order.
   /// - Returns: how many of the waiting ones come before it.
-  private func place(of packet: AudioPacket, at time: Int64) throws(DropReason) -> Int {
+  private mutating func place(of packet: AudioPacket, at time: Int64) throws(DropReason) -> Int {
     var place = count
     while place > 0 {
       let index = (head &+ place &- 1) & Self.mask
@@ -160,7 +162,7 @@ public struct JitterBuffer: ~Copyable {
     return place
   }
 
-  private func isLate(_ packet: AudioPacket, end: Int64, at time: Int64) -> Bool {
+  private mutating func isLate(_ packet: AudioPacket, end: Int64, at time: Int64) -> Bool {
     if let lastRemoved, time <= newestTime, Int16(bitPattern: packet.sequence &- lastRemoved) <= 0 { return true }
     return switch phase {
     case .unheard: false

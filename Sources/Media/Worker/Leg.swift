@@ -24,50 +24,77 @@ struct PeerPath: BitwiseCopyable {
   var canSend: Bool { !isLost && address.port != 0 && !address.isUnspecified }
 }
 
+/// The order of what is stored is that of use: a tick of thousands of legs looks at the first few cache lines of each,
+/// sending at the next few, a received packet at most of the rest; what only commands and reports read comes last.
 struct Leg: ~Copyable {
-  let id: LegID
-  var configuration: LegConfiguration
-  /// `nil` for plain RTP.
-  var session: SRTPSession?
+  /// What a tick touches of a leg that does not talk, and what sending to it does: its first bytes.
+  static let tickBytes = 192
+  static let sendBytes = 512
+  /// What a received packet touches.
+  static let receiveBytes = 1536
 
-  // Where it stands in the worker's tables.
-  let meeting: Int
-  var placeInMeeting = 0
+  // MARK: Each tick
+
+  /// When the last authentic packet came; at first when the leg was opened.
+  var lastHeard: Instant
+  /// Silence of so long is told; `nil` where nothing is expected or wanted.
+  private var silenceTimeout: Interval?
+  /// As `configuration` says, which is far away.
+  private(set) var receives: Bool
+  private(set) var sends: Bool
+  private(set) var rtcpMux: Bool
+  private(set) var isPlain: Bool
+  var wasHeard = false
+  var isSilent = false
+  var saidGoodbye = false
+  var ingressBlocked = false
+  var egressBlocked = false
+  /// Its frame of the last tick is in the mix.
+  var isMixed = false
+  /// It keeps its place for one more tick, to fade out.
+  var isLeaving = false
+  /// A key may be down, or its muting not over.
+  var isKeyed = false
   /// Of its meeting's formats.
   var format = 0
   /// Its own encoder while it is a talker that listens, else −1.
   var encoder = -1
   /// Its place among the talkers of the present tick, else −1.
   var talker = -1
-  /// Its frame of the last tick is in the mix.
-  var isMixed = false
-  /// It keeps its place for one more tick, to fade out.
-  var isLeaving = false
-  var placeInUnlatched = -1
-
-  var media: PeerPath
-  var control: PeerPath
-  /// When the last authentic packet came; at first when the leg was opened.
-  var lastHeard: Instant
-  var wasHeard = false
-  var isSilent = false
-  var saidGoodbye = false
-
-  var stream: ReceiveStream
-  var audio: AudioReceiver
-  var dtmf = DTMFReceiver()
   var activity = TalkerActivity()
+  /// Of its newest packet; as `audio` has it.
+  var newest = NewestAudio()
   /// Of its last decoded tick, −127…0 dBov.
   var measuredLevel = -127
-  var send: SendStream
-  var limiter = Limiter()
-  var rtcp: RTCPSession
-  var ingressBlocked = false
-  var egressBlocked = false
 
-  var dropped: UInt64 = 0
+  // MARK: Sending
+
+  var media: PeerPath
+  var send: SendStream
+  /// `nil` for plain RTP.
+  var session: SRTPSession?
+  /// Octets by which protection makes a report longer.
+  private(set) var growth = 0
+  var rtcp: RTCPSession
+
+  // MARK: Receiving
+
   private var rateSecond = Int64.min
   private var rateCount = 0
+  var dropped: UInt64 = 0
+  var stream: ReceiveStream
+  var audio: AudioReceiver
+
+  // MARK: Seldom
+
+  let id: LegID
+  let meeting: Int
+  var placeInMeeting = 0
+  var placeInUnlatched = -1
+  var control: PeerPath
+  var configuration: LegConfiguration { didSet { follow() } }
+  var dtmf = DTMFReceiver()
+  var limiter = Limiter()
   var news = LegNews()
   var evidence = LegEvidence()
 
@@ -78,7 +105,10 @@ struct Leg: ~Copyable {
     id = configuration.leg
     self.configuration = configuration
     self.meeting = meeting
-    stream = ReceiveStream(configuration: configuration, isAuthenticated: session != nil)
+    let isPlain = session == nil
+    self.isPlain = isPlain
+    growth = session?.maximumGrowth ?? 0
+    stream = ReceiveStream(configuration: configuration, isAuthenticated: !isPlain)
     self.session = session
     media = PeerPath(configuration.remoteMedia)
     control = PeerPath(configuration.rtcpMux ? configuration.remoteMedia : configuration.remoteControl)
@@ -86,16 +116,39 @@ struct Leg: ~Copyable {
     audio = AudioReceiver(formats: configuration.receive)
     send = SendStream(configuration: configuration, tick: tick)
     rtcp = RTCPSession(cname: configuration.cname, now: now, random: &random)
+    receives = configuration.receives
+    sends = configuration.sends
+    rtcpMux = configuration.rtcpMux
+    silenceTimeout = nil
+    follow()
   }
 
-  var isPlain: Bool { session == nil }
+  mutating func rekey(_ session: consuming SRTPSession?) {
+    isPlain = session == nil
+    growth = session?.maximumGrowth ?? 0
+    self.session = session
+  }
+
+  private mutating func follow() {
+    receives = configuration.receives
+    sends = configuration.sends
+    rtcpMux = configuration.rtcpMux
+    silenceTimeout =
+      configuration.receives && configuration.mediaTimeout > .zero ? configuration.mediaTimeout : nil
+  }
+
   /// Chosen for the tick before, and not only to fade out.
   var wasTalker: Bool { talker >= 0 && !isLeaving }
   /// The mixer may hear it.
-  var isHeard: Bool { configuration.receives && !ingressBlocked }
+  var isHeard: Bool { receives && !ingressBlocked }
   /// It is sent the mix.
-  var listens: Bool { configuration.sends && !egressBlocked && media.canSend }
-  var reportsSilence: Bool { configuration.receives && configuration.mediaTimeout > .zero }
+  var listens: Bool { sends && !egressBlocked && media.canSend }
+
+  /// Nothing authentic has come for as long as is to be told, and it was not told yet.
+  func fellSilent(at now: Instant) -> Bool {
+    guard !isSilent, let silenceTimeout else { return false }
+    return now - lastHeard >= silenceTimeout
+  }
 
   /// - Throws: `.rateLimited` over the maximum of authentic packets in this second.
   mutating func countPacket(limit: Int, now: Instant) throws(DropReason) {

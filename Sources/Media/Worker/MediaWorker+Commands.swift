@@ -118,7 +118,7 @@ extension MediaWorker {
     if isRekeyed || isMoved {
       if isRekeyed {
         do throws(SRTPError) {
-          legs[slot].session = try makeSession(new.security)
+          legs[slot].rekey(try makeSession(new.security))
         } catch { return .badConfiguration }
       }
       router.remove(slot, &legs)

@@ -98,7 +98,7 @@ extension MediaWorker {
   private mutating func acceptMedia(_ slot: Int, _ datagram: Datagram, count: Int, now: Instant) throws(DropReason) {
     let header = try Self.header(of: datagram, count: count, pool)
     heard(slot, from: datagram.peer, ssrc: header.ssrc, now: now)
-    guard legs[slot].configuration.receives else { throw .notAccepted }
+    guard legs[slot].receives else { throw .notAccepted }
     let previous = legs[slot].stream.isActive ? legs[slot].stream.ssrc : nil
     let outcome = try legs[slot].stream.receive(header, byteCount: count, now: now)
     if previous != header.ssrc { router.setSource(header.ssrc, slot, replacing: previous) }
@@ -108,16 +108,19 @@ extension MediaWorker {
     case .restarted(let kind):
       payload = kind
       legs[slot].audio.reset(pool: &pool)
+      legs[slot].newest = legs[slot].audio.newest
       legs[slot].dtmf = DTMFReceiver()
     }
     switch payload {
     case .audio:
       let packet = Self.audioPacket(legs[slot], header, datagram, count: count, pool)
       try legs[slot].audio.insert(packet, now: now, pool: &pool)
+      legs[slot].newest = legs[slot].audio.newest
     case .telephoneEvent(let clockRate):
       let event = try Self.telephoneEvent(header, datagram, count: count, pool)
       let press = legs[slot].dtmf.receive(event, timestamp: header.timestamp, clockRate: clockRate, now: now)
       if let press { pressed(slot, press) }
+      legs[slot].isKeyed = true
       pool.give(datagram.buffer)
     case .unknown:
       throw .unknownPayloadType

@@ -55,7 +55,7 @@ public struct MediaWorker: ~Copyable {
   /// - Parameters:
   ///   - now: the origin of the worker's ticks: one moment for all workers of a host, so that ticks of the same number
   ///     and phase fall together.
-  ///   - packetMemory: as in `PacketPool.init`: `configuration.limits.packets * PacketPool.bufferSize` bytes, or `nil`.
+  ///   - packetMemory: as in `PacketPool.init`: `PacketPool.byteCount` of `configuration.limits.packets`, or `nil`.
   public init(configuration: MediaWorkerConfiguration, now: Instant, packetMemory: UnsafeMutableRawPointer? = nil) {
     let limits = configuration.limits
     self.configuration = configuration
