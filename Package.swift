@@ -97,7 +97,7 @@ let package = Package(
     .executableTarget(
       name: "LoadGenerator",
       dependencies: [
-        "Primitives", "LinuxIO", "RTP", "SDP", "SIP", "SIPEdge", "Media", "Simulation",
+        "Primitives", "LinuxIO", "RTP", "SDP", "SIP", "SIPEdge", "MediaTransport", "Media", "Simulation",
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
@@ -162,6 +162,9 @@ let package = Package(
       dependencies: [
         "Primitives", "SDP", "SIP", "MediaTransport", "Media", "Conferencing", "AVConferencing", "Simulation",
       ], swiftSettings: tested),
+    .testTarget(
+      name: "LoadGeneratorTests", dependencies: ["Primitives", "Media", "Simulation", "LoadGenerator"],
+      swiftSettings: tested),
     .testTarget(
       name: "SystemTests", dependencies: ["Primitives", "SIP", "SDP", "ConferenceDocuments"], exclude: ["Scenarios"],
       swiftSettings: tested),

@@ -130,6 +130,16 @@ int cl_available_cpus(int *cpus, int count) {
 
 int cl_current_cpu(void) { return result(sched_getcpu()); }
 
+int cl_confine(const int *cpus, int count) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (int i = 0; i < count; i++) {
+    if (cpus[i] < 0 || cpus[i] >= CPU_SETSIZE) return -EINVAL;
+    CPU_SET(cpus[i], &set);
+  }
+  return result(sched_setaffinity(0, sizeof set, &set));
+}
+
 struct cl_thread {
   pthread_t handle;
   cl_thread_body body;

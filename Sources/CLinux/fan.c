@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -89,4 +90,12 @@ int cl_fan_send(int fd, const cl_fan_datagram *datagrams, unsigned count) {
   }
   int sent = sendmmsg(fd, messages, count, MSG_DONTWAIT);
   return sent < 0 ? -errno : sent;
+}
+
+int cl_fan_drops(int fd, uint32_t *drops) {
+  uint32_t figures[SK_MEMINFO_VARS];
+  socklen_t size = sizeof figures;
+  if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, figures, &size) < 0) return -errno;
+  *drops = size > SK_MEMINFO_DROPS * sizeof figures[0] ? figures[SK_MEMINFO_DROPS] : 0;
+  return 0;
 }

@@ -65,21 +65,64 @@ import Primitives
     return Int(result)
   }
 
-  /// Queues what `body` writes; flushes by itself when the batch is full.
-  /// - Parameter body: returns how many bytes it wrote; `nil` to send nothing.
-  public mutating func send(
+  /// Datagrams that found the receive buffer full: lost by this process, not by the network.
+  public var drops: UInt64 {
+    var count: UInt32 = 0
+    return unsafe cl_fan_drops(descriptor, &count) == 0 ? UInt64(count) : 0
+  }
+
+  /// How many datagrams wait for `flush`; at `batch` nothing more is queued.
+  public var waiting: Int { queuedCount }
+
+  /// Queues what `body` writes, up to `batch` of them; sends nothing yet.
+  ///
+  /// - Parameter body: returns how many bytes it wrote; `nil` to queue nothing.
+  /// - Returns: its place in the queue, until `flush`; `nil` when nothing was queued.
+  @discardableResult
+  public mutating func queue(
     from local: UInt32, to peer: SocketAddress, _ body: (inout MutableRawSpan) -> Int?
-  ) {
-    guard let remote = peer.ipv4 else { return }
+  ) -> Int? {
+    guard queuedCount < Self.batch, let remote = peer.ipv4 else { return nil }
     let memory = unsafe UnsafeMutableRawBufferPointer(
       start: sendMemory + queuedCount * Self.datagramBytes, count: Self.datagramBytes)
     var bytes = unsafe memory.mutableBytes
-    guard let count = body(&bytes), count > 0, count <= Self.datagramBytes else { return }
+    guard let count = body(&bytes), count > 0, count <= Self.datagramBytes else { return nil }
     unsafe queued[queuedCount].local = local
     unsafe queued[queuedCount].remote = remote
     unsafe queued[queuedCount].remote_port = peer.port
     unsafe queued[queuedCount].count = UInt16(count)
     queuedCount += 1
+    return queuedCount - 1
+  }
+
+  /// The `datagramBytes` of a queued datagram, for ciphers that take a whole batch. Valid until `flush`.
+  @unsafe public func memory(of place: Int) -> UnsafeMutableRawPointer {
+    precondition(place >= 0 && place < queuedCount)
+    return unsafe sendMemory + place * Self.datagramBytes
+  }
+
+  /// How many bytes of a queued datagram are to be sent; 0 takes it out of the queue.
+  public mutating func resize(_ place: Int, to count: Int) {
+    precondition(place >= 0 && place < queuedCount && count >= 0 && count <= Self.datagramBytes)
+    unsafe queued[place].count = UInt16(count)
+  }
+  /// From where and to where a queued datagram goes.
+  public func route(of place: Int) -> (local: UInt32, peer: SocketAddress) {
+    precondition(place >= 0 && place < queuedCount)
+    let datagram = unsafe queued[place]
+    return unsafe (datagram.local, SocketAddress(ipv4: datagram.remote, port: datagram.remote_port))
+  }
+  public func count(of place: Int) -> Int {
+    precondition(place >= 0 && place < queuedCount)
+    return unsafe Int(queued[place].count)
+  }
+
+  /// Queues what `body` writes; flushes by itself when the batch is full.
+  /// - Parameter body: returns how many bytes it wrote; `nil` to send nothing.
+  public mutating func send(
+    from local: UInt32, to peer: SocketAddress, _ body: (inout MutableRawSpan) -> Int?
+  ) {
+    queue(from: local, to: peer, body)
     if queuedCount == Self.batch { flush() }
   }
 
@@ -87,7 +130,13 @@ import Primitives
   public mutating func flush() {
     var start = 0
     while start < queuedCount {
-      let result = unsafe cl_fan_send(descriptor, queued + start, UInt32(queuedCount - start))
+      guard unsafe queued[start].count > 0 else {
+        start += 1
+        continue
+      }
+      var end = start + 1
+      while end < queuedCount, unsafe queued[end].count > 0 { end += 1 }
+      let result = unsafe cl_fan_send(descriptor, queued + start, UInt32(end - start))
       if result > 0 {
         start += Int(result)
       } else {

@@ -20,4 +20,7 @@ int cl_fan_receive(int fd, cl_fan_datagram *datagrams, unsigned count, unsigned 
 // Sends in order, each from its `local` address. Returns how many were sent, or -errno when the first could not be.
 int cl_fan_send(int fd, const cl_fan_datagram *datagrams, unsigned count);
 
+// Datagrams that found the socket's receive buffer full since it was made. Returns 0, or -errno.
+int cl_fan_drops(int fd, uint32_t *drops);
+
 #endif

@@ -54,6 +54,8 @@ int cl_random(void *bytes, size_t count);
 // CPUs that this process may run on, at most count of them, ascending.
 int cl_available_cpus(int *cpus, int count);
 int cl_current_cpu(void);
+// Confines the calling thread, and whatever it starts from now on, to these CPUs.
+int cl_confine(const int *cpus, int count);
 
 typedef void (*cl_thread_body)(void *context);
 typedef struct cl_thread cl_thread;

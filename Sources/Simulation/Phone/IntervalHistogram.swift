@@ -56,3 +56,9 @@ public struct IntervalHistogram: Sendable {
     return summary
   }
 }
+
+/// One histogram for the packets of many phones: a thousand of their own would not fit into a cache.
+public final class IntervalRecorder {
+  public var histogram: IntervalHistogram
+  public init(nominal: Int64 = 20_000) { histogram = IntervalHistogram(nominal: nominal) }
+}

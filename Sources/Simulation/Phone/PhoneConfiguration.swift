@@ -35,6 +35,8 @@ public struct PhoneVoice: Sendable {
 public struct PhoneReport: Sendable, Hashable {
   public var sent: UInt64 = 0
   public var received: UInt64 = 0
+  /// Received at most `PhoneMedia.lateness` later than the leg's fastest packet, by their timestamps.
+  public var onTime: UInt64 = 0
   /// By sequence numbers, from the first to the highest received.
   public var expected: UInt64 = 0
   public var lost: Int64 = 0
@@ -43,6 +45,8 @@ public struct PhoneReport: Sendable, Hashable {
   public var duplicates: UInt64 = 0
   /// SRTP, RTP or payload type was not what it must be.
   public var rejected: UInt64 = 0
+  /// Authenticated; the others of a stream that is known were counted by their header.
+  public var verified: UInt64 = 0
   public var undecodable: UInt64 = 0
   public var controlReceived: UInt64 = 0
   public var windowsJudged: UInt64 = 0

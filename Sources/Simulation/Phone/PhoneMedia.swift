@@ -16,8 +16,8 @@ public final class PhoneMedia {
   public private(set) var sends: Bool
   public let ssrc: UInt32
   public private(set) var report = PhoneReport()
-  /// Arrival minus the arrival before it, for packets in sequence and without a pause: microseconds.
-  public private(set) var interarrival = IntervalHistogram()
+  /// A packet is on time when it is at most this much later than the leg's fastest one.
+  public static let lateness = Interval.milliseconds(40)
 
   private let voice: PhoneVoice
   private let quietMode: PhoneConfiguration.Quiet
@@ -30,20 +30,29 @@ public final class PhoneMedia {
   private var sinceComfort = 0
   private var statistics: ReceptionStatistics
   private var highest: Int64?
-  private var lastArrival: (at: Instant, timestamp: UInt32)?
+  /// Bit n: the packet n before `highest` was received.
+  private var seen: UInt64 = 0
+  private var duplicatesCounted: Int64 = 0
+  /// The leg's first timestamp, and the least of arrival minus media time since then, in nanoseconds.
+  private var timeline: (start: UInt32, leastTransit: Int64)?
+  private let intervals: IntervalRecorder
+  private var lastArrival: (at: Instant, timestamp: UInt32, sequence: Int64)?
   private var bytesSent: UInt32 = 0
   private let cname: [UInt8]
 
-  /// - Parameter ear: whether this phone decodes what it hears; the others only count.
+  /// - Parameters:
+  ///   - ear: whether this phone decodes what it hears; the others only count.
+  ///   - intervals: takes the times between its packets; one may serve many phones.
   /// - Returns: `nil` when the keys fit no suite.
   public init?(
     _ negotiated: NegotiatedAudio, voice: PhoneVoice, quiet: PhoneConfiguration.Quiet, ear: Bool,
-    random: inout RandomSource
+    backend: SRTPBackend = .evp, intervals: IntervalRecorder = IntervalRecorder(), random: inout RandomSource
   ) {
     guard let codec = AudioCodec(negotiated.send.encoding) else { return nil }
     self.codec = codec
     self.voice = voice
     quietMode = quiet
+    self.intervals = intervals
     remoteMedia = negotiated.remoteMedia
     remoteControl = negotiated.remoteControl
     rtcpMux = negotiated.rtcpMux
@@ -63,7 +72,7 @@ public final class PhoneMedia {
     case .sdes(let suite, let send, let receive, let mki):
       guard let suite = SRTPSuite(name: suite.name), let sendKey = SRTPMasterKey(suite: suite, keyAndSalt: send),
         let receiveKey = SRTPMasterKey(suite: suite, keyAndSalt: receive, mki: mki),
-        let session = try? SRTPSession(send: sendKey, receive: receiveKey)
+        let session = try? SRTPSession(send: sendKey, receive: receiveKey, backend: backend)
       else { return nil }
       self.session = consume session
     }
@@ -94,6 +103,11 @@ public final class PhoneMedia {
   /// - Parameter bytes: room for 2,048.
   /// - Returns: its size; `nil` when nothing is sent in this frame.
   public func packet(frame: Int, talking: Bool, into bytes: inout MutableRawSpan) -> Int? {
+    plainPacket(frame: frame, talking: talking, into: &bytes).flatMap { protect(&bytes, $0, isControl: false) }
+  }
+
+  /// The same, not yet protected: for those who protect a whole batch with `sessionHandle`.
+  public func plainPacket(frame: Int, talking: Bool, into bytes: inout MutableRawSpan) -> Int? {
     defer {
       writer.timestamp &+= UInt32(codec.clockRate / 50)
       wasTalking = talking
@@ -108,14 +122,15 @@ public final class PhoneMedia {
     writer.audioLevel = AudioLevel(attenuation: clip.level(frame), voice: talking)
     guard let offset = writer.write(into: &bytes) else { return nil }
     let count = clip.payloadCount(frame)
-    clip.withPayload(frame) { payload in
-      for index in 0..<count { bytes.store(payload.uint8(at: index) ?? 0, at: offset + index) }
-    }
+    guard clip.copyPayload(frame, to: &bytes, at: offset) else { return nil }
     writer.sequence &+= 1
     report.sent &+= 1
     bytesSent &+= UInt32(truncatingIfNeeded: count)
-    return protect(&bytes, offset + count, isControl: false)
+    return offset + count
   }
+
+  /// `nil` for plain RTP. Valid as long as this phone lives.
+  @unsafe public var sessionHandle: SRTPSessionHandle? { unsafe session?.handle }
 
   /// A sender report with its CNAME (RFC 3550 §6.4.1, §6.5), protected.
   public func control(now: Instant, clock: ClockAnchor, into bytes: inout MutableRawSpan) -> Int? {
@@ -142,10 +157,13 @@ public final class PhoneMedia {
   // MARK: Receiving
 
   /// One datagram from the media host, RTP or RTCP.
-  public func receive(_ bytes: inout MutableRawSpan, count: Int, now: Instant) {
+  ///
+  /// - Parameter verifying: whether SRTP is authenticated and decrypted. Without it RTP of the stream that is known already
+  ///   is counted by its header alone; nothing of that can be heard.
+  public func receive(_ bytes: inout MutableRawSpan, count: Int, now: Instant, verifying: Bool = true) {
     do throws(DropReason) {
       switch PacketKind(of: bytes.bytes.extracting(first: count)) {
-      case .rtp: try receiveMedia(&bytes, count: count, now: now)
+      case .rtp: try receiveMedia(&bytes, count: count, now: now, verifying: verifying)
       case .rtcp:
         if session != nil { _ = try session?.unprotectRTCP(&bytes, count: count) }
         report.controlReceived &+= 1
@@ -158,26 +176,68 @@ public final class PhoneMedia {
     }
   }
 
-  private func receiveMedia(_ bytes: inout MutableRawSpan, count: Int, now: Instant) throws(DropReason) {
+  private func receiveMedia(
+    _ bytes: inout MutableRawSpan, count: Int, now: Instant, verifying: Bool
+  ) throws(DropReason) {
     var count = count
-    if session != nil, let plain = try session?.unprotectRTP(&bytes, count: count) { count = plain }
+    let known = remoteSSRC != nil && bytes.bytes.uint32(at: 8) == remoteSSRC
+    let isVerified = verifying || ear != nil || !known
+    if isVerified, session != nil {
+      count = try session?.unprotectRTP(&bytes, count: count) ?? count
+      report.verified &+= 1
+    }
     let packet = bytes.bytes.extracting(first: count)
     let header = try RTPHeader(parsing: packet)
     guard let codec = payloadTypes.first(where: { $0.0 == header.payloadType })?.1 else { throw .unknownPayloadType }
+    if header.ssrc != remoteSSRC { timeline = nil }
     remoteSSRC = header.ssrc
-    report.received &+= 1
     let extended =
       try? statistics.receive(sequence: header.sequence, timestamp: header.timestamp, arrival: now)
     if let extended {
-      if let highest, extended > highest + 1 { report.gaps &+= 1 }
-      if let last = lastArrival, highest == extended - 1, header.timestamp &- last.timestamp == frameDuration(codec) {
-        interarrival.record(microseconds: (now - last.at).nanoseconds / 1_000)
+      guard note(extended) else {
+        duplicatesCounted &+= 1
+        throw .duplicate
       }
-      highest = max(highest ?? extended, extended)
+      if let last = lastArrival, last.sequence == extended - 1,
+        header.timestamp &- last.timestamp == frameDuration(codec)
+      {
+        intervals.histogram.record(microseconds: (now - last.at).nanoseconds / 1_000)
+      }
+      lastArrival = (now, header.timestamp, extended)
     }
-    lastArrival = (now, header.timestamp)
+    report.received &+= 1
+    if isOnTime(header.timestamp, codec, now) { report.onTime &+= 1 }
+    guard isVerified else { return }
     let payload = Int(header.payloadOffset)..<(Int(header.payloadOffset) + Int(header.payloadCount))
     ear?.hear(packet.extracting(payload), codec: codec, timestamp: header.timestamp, arrival: now)
+  }
+
+  /// - Returns: `false` for one of the last 64 that was received before.
+  private func note(_ extended: Int64) -> Bool {
+    guard let highest else {
+      self.highest = extended
+      seen = 1
+      return true
+    }
+    if extended > highest {
+      if extended > highest + 1 { report.gaps &+= 1 }
+      seen = extended - highest < 64 ? seen << UInt64(extended - highest) | 1 : 1
+      self.highest = extended
+      return true
+    }
+    let age = highest - extended
+    guard age < 64 else { return true }
+    defer { seen |= 1 << UInt64(age) }
+    return seen >> UInt64(age) & 1 == 0
+  }
+
+  private func isOnTime(_ timestamp: UInt32, _ codec: AudioCodec, _ now: Instant) -> Bool {
+    let start = timeline?.start ?? timestamp
+    let media = Int64(Int32(bitPattern: timestamp &- start)) * 1_000_000_000 / Int64(codec.clockRate)
+    let transit = now.nanoseconds - media
+    let least = min(transit, timeline?.leastTransit ?? transit)
+    timeline = (start, least)
+    return transit - least <= Self.lateness.nanoseconds
   }
 
   /// Time passes in which nothing is sent: the next packet's timestamp says so.
@@ -187,6 +247,17 @@ public final class PhoneMedia {
   }
 
   private func frameDuration(_ codec: AudioCodec) -> UInt32 { UInt32(codec.clockRate / 50) }
+
+  /// Begins to decode what arrives, as one who was not listening until now.
+  public func beginListening() {
+    if ear == nil { ear = Ear() }
+  }
+  /// Only counts from now on.
+  public func endListening() {
+    undecodableBefore &+= ear?.undecodable ?? 0
+    ear = nil
+  }
+  private var undecodableBefore: UInt64 = 0
 
   /// What the ear found since the last call.
   public func takeWindow() -> Ear.Window? { ear?.takeWindow() }
@@ -204,8 +275,8 @@ public final class PhoneMedia {
   public func finishedReport() -> PhoneReport {
     var result = report
     result.expected = statistics.expected
-    result.lost = statistics.lost
-    result.undecodable = ear?.undecodable ?? 0
+    result.lost = statistics.lost &+ duplicatesCounted
+    result.undecodable = undecodableBefore &+ (ear?.undecodable ?? 0)
     return result
   }
 }

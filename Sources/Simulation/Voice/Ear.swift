@@ -21,8 +21,11 @@ public struct Ear: ~Copyable {
   }
 
   private var decoder = EarDecoder()
-  private let hann: [Float]
-  private let pilots: [ToneDetector]
+  /// Twice a Hann window: its mean is 1, so that amplitudes stay what they are.
+  private static let hann = (0..<windowSamples).map {
+    Float(1 - cos(2 * Double.pi * Double($0) / Double(windowSamples)))
+  }
+  private static let pilots = ToneBank(frequencies: (0..<PilotTone.count).map { PilotTone.frequency($0) })
   private let mark = ToneDetector(frequency: DelayMark.frequency)
   private var samples: [Float]
   private var filled = 0
@@ -30,7 +33,8 @@ public struct Ear: ~Copyable {
   private var wide = [Int16](repeating: 0, count: 5_760)
   private var nextTimestamp: UInt32?
   private var step = [Float](repeating: 0, count: 240)
-  private var markIsOn = false
+  /// Also before the first packet: whoever begins to listen in the middle of a mark has not heard it begin.
+  private var markIsOn = true
   /// When the first sound of the last mark arrived, until it is taken.
   private var markArrival: Instant?
   private var window: Window?
@@ -38,9 +42,6 @@ public struct Ear: ~Copyable {
   public private(set) var undecodable: UInt64 = 0
 
   public init() {
-    pilots = (0..<PilotTone.count).map { ToneDetector(frequency: PilotTone.frequency($0)) }
-    // Twice a Hann window: its mean is 1, so that amplitudes stay what they are.
-    hann = (0..<Self.windowSamples).map { Float(1 - cos(2 * Double.pi * Double($0) / Double(Self.windowSamples))) }
     samples = [Float](repeating: 0, count: Self.windowSamples)
   }
 
@@ -93,14 +94,15 @@ public struct Ear: ~Copyable {
   }
 
   private mutating func endWindow(_ arrival: Instant) {
+    let hann = Self.hann
     var energy: Float = 0
     for index in 0..<Self.windowSamples {
       energy += samples[index] * samples[index]
       samples[index] *= hann[index]
     }
+    let amplitudes = Self.pilots.amplitudes(in: samples.span)
     var heard: UInt32 = 0
-    for (pilot, detector) in pilots.enumerated()
-    where detector.amplitude(in: samples.span) >= Float(PilotTone.threshold) {
+    for pilot in 0..<PilotTone.count where amplitudes[pilot] >= Float(PilotTone.threshold) {
       heard |= 1 << UInt32(pilot)
     }
     window = Window(

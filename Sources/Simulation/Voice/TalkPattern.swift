@@ -20,6 +20,18 @@ public enum TalkPattern: Hashable, Sendable {
     }
   }
 
+  /// The places of those who talk in a frame, none twice.
+  public func places(of participants: Int, frame: Int) -> [Int] {
+    guard participants > 0 else { return [] }
+    switch self {
+    case .all: return Array(0..<participants)
+    case .always(let count): return Array(0..<max(0, min(count, participants)))
+    case .turns(let count, let turnFrames):
+      let first = frame / max(1, turnFrames) * count % participants
+      return (0..<max(0, min(count, participants))).map { (first + $0) % participants }
+    }
+  }
+
   /// How many talk at once.
   public func talkers(of participants: Int) -> Int {
     switch self {

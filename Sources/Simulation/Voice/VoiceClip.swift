@@ -23,6 +23,26 @@ public struct VoiceClip: Sendable {
     let packet = index % count
     return unsafe body(bytes.span.bytes.extracting(offsets[packet]..<offsets[packet + 1]))
   }
+  /// - Returns: `false`, and nothing is written, when it does not fit.
+  public func copyPayload(_ index: Int, to bytes: inout MutableRawSpan, at offset: Int) -> Bool {
+    let packet = index % count
+    let range = offsets[packet]..<offsets[packet + 1]
+    guard offset >= 0, offset + range.count <= bytes.byteCount else { return false }
+    var position = offset
+    var next = range.lowerBound
+    let source = unsafe self.bytes.span.bytes
+    while next + 8 <= range.upperBound {
+      bytes.store(source.uint64(at: next) ?? 0, at: position)
+      next += 8
+      position += 8
+    }
+    while next < range.upperBound {
+      bytes.store(source.uint8(at: next) ?? 0, at: position)
+      next += 1
+      position += 1
+    }
+    return true
+  }
   public func payloadCount(_ index: Int) -> Int { offsets[index % count + 1] - offsets[index % count] }
   public func level(_ index: Int) -> UInt8 { levels[index % count] }
 

@@ -4,16 +4,22 @@ import Foundation
 import Media
 
 /// What the media host measured of itself while the load ran; one host, all of its workers.
-struct MediaHostMeasure: Codable {
+struct MediaHostMeasure: Codable, Sendable {
   /// Of the process, user and system, per leg, in percent of one core.
   var cpuPercentPerLeg: Double
   var cpuCores: Double
-  /// Deadline minus finish of a tick: milliseconds; worst second of any worker, `p50` of the median second.
+  /// Of the process: microseconds for each leg and 20 ms.
+  var cpuMicrosecondsPerLegTick: Double
+  /// The busiest worker's share of its time.
+  var busy: Double
+  /// Deadline minus finish of a tick: milliseconds; over all ticks, joined from the percentiles of the seconds.
   var slackP50Milliseconds: Double
   var slackP99Milliseconds: Double
   var slackP999Milliseconds: Double
   var slackMinimumMilliseconds: Double
   var lateTicks: Int
+  /// The worst second's.
+  var slackP999OfWorstSecondMilliseconds: Double
   /// Arrival to departure of a mixed packet.
   var residenceP50Milliseconds: Double
   var residenceP99Milliseconds: Double
@@ -43,13 +49,6 @@ struct MediaHostMeasure: Codable {
 
 /// Reads what a media host appends to its report file from now on.
 final class MediaHostObserver {
-  private struct Summary: Decodable {
-    var count: UInt64
-    var minimum: Double
-    var p50: Double
-    var p99: Double
-    var p999: Double
-  }
   private struct Line: Decodable {
     var time: Double
     var worker: Int
@@ -59,8 +58,9 @@ final class MediaHostObserver {
     var encodes: UInt64
     var drops: [String: UInt64]
     var lateTicks: UInt64
-    var slack: Summary
-    var residence: Summary
+    var busy: Double
+    var slack: SecondSummary
+    var residence: SecondSummary
     var processCPUSeconds: Double
   }
   private let handle: FileHandle
@@ -73,14 +73,19 @@ final class MediaHostObserver {
     try handle.seekToEnd()
   }
 
-  /// - Returns: `nil` when the host wrote less than two seconds' lines.
-  func measure(legs: Int) throws -> MediaHostMeasure? {
+  /// - Parameters:
+  ///   - legs: in calls during that time.
+  ///   - from: seconds since 1970; earlier lines do not count, nor do those after `to`. Each worker's first line is where
+  ///     its counters start; it tells of time before `from`.
+  /// - Returns: `nil` when the host wrote less than two lines.
+  func measure(legs: Int, from: Double, to: Double) throws -> MediaHostMeasure? {
     let text = String(decoding: try handle.readToEnd() ?? Data(), as: UTF8.self)
     let decoder = JSONDecoder()
     let lines = text.split(separator: "\n").compactMap { try? decoder.decode(Line.self, from: Data($0.utf8)) }
+      .filter { (from...to).contains($0.time) }
     let byWorker = Dictionary(grouping: lines, by: \.worker)
     guard let earliest = lines.min(by: { $0.time < $1.time }), let latest = lines.max(by: { $0.time < $1.time }),
-      latest.time - earliest.time >= 1
+      latest.time - earliest.time >= 0.9
     else { return nil }
     let seconds = latest.time - earliest.time
     let cores = (latest.processCPUSeconds - earliest.processCPUSeconds) / seconds
@@ -91,18 +96,21 @@ final class MediaHostObserver {
         return sum + Double(counter(last) - min(counter(first), counter(last)))
       } / seconds
     }
-    let ticking = lines.filter { $0.slack.count > 0 }
-    func median(_ values: [Double]) -> Double { values.isEmpty ? 0 : values.sorted()[values.count / 2] / 1_000 }
-    func worst(_ values: [Double]) -> Double { (values.min() ?? 0) / 1_000 }
-    let mixing = lines.filter { $0.residence.count > 0 }
+    let inside = byWorker.values.flatMap { $0.dropFirst() }
+    let ticking = inside.map(\.slack).filter { $0.count > 0 }
+    let mixing = inside.map(\.residence).filter { $0.count > 0 }
+    func slack(_ share: Double) -> Double { SummaryMerge.value(atShare: share, of: ticking, isSlack: true) / 1_000 }
+    func residence(_ share: Double) -> Double {
+      SummaryMerge.value(atShare: share, of: mixing, isSlack: false) / 1_000
+    }
     return MediaHostMeasure(
       cpuPercentPerLeg: cores / Double(max(1, legs)) * 100, cpuCores: cores,
-      slackP50Milliseconds: median(ticking.map(\.slack.p50)), slackP99Milliseconds: median(ticking.map(\.slack.p99)),
-      slackP999Milliseconds: worst(ticking.map(\.slack.p999)),
-      slackMinimumMilliseconds: worst(ticking.map(\.slack.minimum)),
+      cpuMicrosecondsPerLegTick: cores * 20_000 / Double(max(1, legs)), busy: inside.map(\.busy).max() ?? 0,
+      slackP50Milliseconds: slack(0.5), slackP99Milliseconds: slack(0.99), slackP999Milliseconds: slack(0.999),
+      slackMinimumMilliseconds: (ticking.map(\.minimum).min() ?? 0) / 1_000,
       lateTicks: Int(rate(\.lateTicks) * seconds),
-      residenceP50Milliseconds: median(mixing.map(\.residence.p50)),
-      residenceP99Milliseconds: median(mixing.map(\.residence.p99)),
+      slackP999OfWorstSecondMilliseconds: (ticking.map(\.p999).min() ?? 0) / 1_000,
+      residenceP50Milliseconds: residence(0.5), residenceP99Milliseconds: residence(0.99),
       encodesPerSecond: rate(\.encodes), decodesPerSecond: rate(\.decodes), packetsInPerSecond: rate(\.packetsIn),
       packetsOutPerSecond: rate(\.packetsOut), drops: Int(rate { $0.drops.values.reduce(0, +) } * seconds))
   }

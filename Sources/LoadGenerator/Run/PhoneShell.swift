@@ -31,6 +31,10 @@ final class PhoneShell: SIPEdgeHandler {
   private var outputs: [VirtualPhonesOutput] = []
   private var nextCall = Instant.never
   private var isUp: [Bool]
+  private var isAnswered: [Bool]
+  private var waiting = 0
+  /// Phones below this number call.
+  private var goal = 0
   private var isHangingUp = false
 
   init(
@@ -47,6 +51,7 @@ final class PhoneShell: SIPEdgeHandler {
     for listener in edge.addresses { listen[listener.transport] = listener.address }
     phones = VirtualPhones(configuration: configuration, listen: listen, random: RandomSource(seed: seed))
     isUp = Array(repeating: false, count: plan.participants)
+    isAnswered = isUp
   }
 
   func receive(_ bytes: [UInt8], from flow: SIPFlow, now: Instant) {
@@ -61,13 +66,15 @@ final class PhoneShell: SIPEdgeHandler {
 
   func advance(to now: Instant) {
     phones.advance(to: now, into: &outputs)
-    while nextCall <= now { call(now) }
+    while nextCall <= now, waiting < plan.callsAtOnce { call(now) }
     perform()
   }
 
-  var nextDeadline: Instant { min(phones.nextDeadline, nextCall) }
+  var nextDeadline: Instant { min(phones.nextDeadline, waiting < plan.callsAtOnce ? nextCall : .never) }
 
-  func begin(now: Instant) {
+  /// Lets all phones below `count` call that have not yet.
+  func call(upTo count: Int, now: Instant) {
+    goal = min(count, plan.participants)
     nextCall = now
     advance(to: now)
   }
@@ -83,14 +90,22 @@ final class PhoneShell: SIPEdgeHandler {
 
   private func call(_ now: Instant) {
     let phone = progress.state.withLock { $0.dialled }
-    guard phone < plan.participants else {
+    guard phone < goal else {
       nextCall = .never
       return
     }
     let media = Primitives.SocketAddress(ipv4: plan.address(of: phone), port: plan.mediaPort)
     _ = phones.call(target(plan.meeting(of: phone)), over: proxy, media: media, now: now, into: &outputs)
     progress.state.withLock { $0.dialled += 1 }
-    nextCall = nextCall + .nanoseconds(1_000_000_000 / Int64(max(1, plan.callsPerSecond)))
+    waiting += 1
+    // Calls that had to wait for answers are not made up for in a burst.
+    nextCall = max(nextCall, now - .milliseconds(20)) + .nanoseconds(1_000_000_000 / Int64(max(1, plan.callsPerSecond)))
+  }
+
+  private func noteAnswer(_ phone: Int) {
+    guard !isAnswered[phone] else { return }
+    isAnswered[phone] = true
+    waiting -= 1
   }
 
   private func perform() {
@@ -101,18 +116,22 @@ final class PhoneShell: SIPEdgeHandler {
       case .transmit(let bytes, let flow): edge.send(bytes, to: flow)
       case .connected(let id, let negotiated, let after):
         engine.order(.start(phone: id.number, negotiated))
+        noteAnswer(id.number)
         guard !isUp[id.number] else { continue }
         isUp[id.number] = true
         progress.state.withLock { state in
           state.connected += 1
           state.joinTimes.append(after)
         }
-      case .refused(_, let status, let warning):
+      case .refused(let id, let status, let warning):
+        noteAnswer(id.number)
         progress.state.withLock { state in
           state.refused += 1
           if state.firstRefusal == nil { state.firstRefusal = "\(status) \(warning ?? "")" }
         }
       case .ended(let id, _):
+        noteAnswer(id.number)
+        if isUp[id.number] { engine.order(.stop(phone: id.number)) }
         isUp[id.number] = false
         progress.state.withLock { state in
           state.ended += 1
