@@ -114,7 +114,10 @@ public struct MediaHostConfiguration: Equatable, Sendable {
   /// What encrypts, one of `srtpChoices`.
   public var srtp = "auto"
   public var plainRTP = false
+  /// Where figures are served to Prometheus, and to the operator's command on this machine; `nil`: nowhere.
+  public var metrics: SocketAddress? = MediaHostConfiguration.defaultMetrics
 
+  public static let defaultMetrics = SocketAddress(ipv4: 0x7f00_0001, port: 9_108)
   /// The fastest that runs here; Intel's library; OpenSSL; libsrtp2.
   public static let srtpChoices = ["auto", "ipsec-mb", "evp", "reference"]
 
@@ -144,6 +147,12 @@ public struct MediaHostConfiguration: Equatable, Sendable {
       Self.srtpChoices.contains($0) ? $0 : nil
     }
     plainRTP = reader.flag("plain-rtp", default: plainRTP)
+    metrics = reader.value("metrics", "an address and port such as 127.0.0.1:9108, or \"\" for none", default: metrics)
+    {
+      (text: String) -> SocketAddress?? in
+      if text.isEmpty { return .some(nil) }
+      return SocketAddress(text).map { .some($0) }
+    }
     reader.complainAboutUnknownKeys()
   }
 }
@@ -173,6 +182,7 @@ extension DeploymentConfiguration: CustomStringConvertible {
       media-timeout: \(mediaHost.mediaTimeout.nanoseconds / 1_000_000)ms
       srtp: \(mediaHost.srtp)
       plain-rtp: \(mediaHost.plainRTP)
+      metrics: "\(mediaHost.metrics.map { "\($0)" } ?? "")"
     """
   }
 }

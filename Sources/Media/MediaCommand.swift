@@ -87,6 +87,8 @@ public struct WorkerReport: Sendable {
   public var drops = DropCounters()
   public var decodes: UInt64 = 0
   public var encodes: UInt64 = 0
+  public var decodesByCodec = CodecCounters()
+  public var encodesByCodec = CodecCounters()
   public var poolCapacity = 0
   public var poolAvailable = 0
   /// Share of the last second that the worker did not wait, 0…1.
@@ -116,6 +118,8 @@ public struct WorkerReport: Sendable {
   /// Legs of the meeting that has most of them.
   public var largestMeeting = 0
   public var costs = WorkerCosts()
+  /// What the worker leaves out because of overload, as `LegSecond.overload`.
+  public var leftOut: UInt8 = 0
   /// Legs' seconds that the shell did not take in time, ever.
   public var evidenceLost: UInt64 = 0
   public init() {}
@@ -129,4 +133,15 @@ public struct LatencySummary: Sendable, Hashable {
   public var p999: Int32 = 0
   public var maximum: Int32 = 0
   public init() {}
+}
+
+/// One counter for each codec.
+@frozen public struct CodecCounters: Sendable {
+  @usableFromInline var counts: InlineArray<4, UInt64> = InlineArray(repeating: 0)
+
+  @inlinable public init() {}
+  @inlinable public mutating func add(_ count: UInt64, _ codec: AudioCodec) {
+    counts[Int(codec.rawValue)] &+= count
+  }
+  @inlinable public subscript(_ codec: AudioCodec) -> UInt64 { counts[Int(codec.rawValue)] }
 }

@@ -18,6 +18,17 @@ extension AVConferencingLogEvent.Severity {
 }
 
 extension AVConferencingLogEvent {
+  /// The leg that it is about.
+  var leg: LegID? {
+    switch self {
+    case .legOpened(let leg, _, worker: _, callID: _, codec: _, suite: _), .legConnected(let leg, _),
+      .legModified(let leg, callID: _), .legSilent(let leg), .legResumed(let leg), .legClosed(let leg, _, _),
+      .workerRefused(let leg, _), .workerLate(_, let leg):
+      leg
+    default: nil
+    }
+  }
+
   var line: (text: String, metadata: Logger.Metadata) {
     switch self {
     case .registered(let frontEnd, let expires):

@@ -42,6 +42,10 @@ struct MediaHostCommand: ParsableCommand {
   var srtp: String?
   @Flag(help: "Accept RTP without encryption, from the signalled address only.")
   var allowPlainRTP = false
+  @Option(
+    help: "Figures for Prometheus, and the operator's questions: address:port, or \"\" for none.",
+    transform: Self.metricsAddress)
+  var metrics: MetricsAddress?
   @Flag(help: "Register nowhere; an INVITE to any name makes a meeting of that name. For tests and benchmarks.")
   var standalone = false
   @Option(help: "Write each worker's second as a line of JSON to this file; - is standard output.")
@@ -63,7 +67,9 @@ struct MediaHostCommand: ParsableCommand {
     let signals = SignalWaiter([SIGINT, SIGTERM, SIGUSR1])
     let threads = try startWorkers(settings, log)
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    let edge = try startEdge(settings, threads, reports, on: group.next(), log)
+    let board = FiguresBoard(workers: threads.workers.count)
+    let edge = try startEdge(settings, threads, reports, board, on: group.next(), log)
+    let admin = try startAdmin(settings, board, edge, threads, log)
 
     let media = threads.workers.map { "\($0.mediaAddress)" }.joined(separator: ", ")
     let sip = edge.addresses.map { "\($0.transport) \($0.address)" }.joined(separator: ", ")
@@ -77,6 +83,7 @@ struct MediaHostCommand: ParsableCommand {
     while signals.wait() == SIGUSR1 {
       edge.execute { handler, now in (handler as? MediaHostRuntime)?.drain(now: now) }
     }
+    admin?.stop()
     stop(edge, log)
     threads.stop()
     try edge.stop().wait()
@@ -104,6 +111,7 @@ struct MediaHostCommand: ParsableCommand {
     if let maxLegs { settings.maximumLegs = maxLegs }
     if let srtp { settings.srtp = srtp }
     if allowPlainRTP { settings.plainRTP = true }
+    if let metrics { settings.metrics = metrics.address }
     return settings
   }
 
@@ -124,8 +132,8 @@ struct MediaHostCommand: ParsableCommand {
   }
 
   private func startEdge(
-    _ settings: MediaHostConfiguration, _ threads: WorkerGroup, _ reports: ReportWriter?, on loop: any EventLoop,
-    _ log: Logger
+    _ settings: MediaHostConfiguration, _ threads: WorkerGroup, _ reports: ReportWriter?, _ board: FiguresBoard,
+    on loop: any EventLoop, _ log: Logger
   ) throws -> SIPEdge {
     let random: RandomSource
     do {
@@ -139,12 +147,48 @@ struct MediaHostCommand: ParsableCommand {
         SIPEdgeConfiguration(listeners: [.init(.tcp, settings.listen), .init(.udp, settings.listen)]), on: loop
       ) { edge in
         MediaHostRuntime(
-          settings: settings, standalone: isStandalone, edge: edge, threads: threads, reports: reports, random: random,
-          log: log)
+          settings: settings, standalone: isStandalone, edge: edge, threads: threads, reports: reports, board: board,
+          random: random, log: log)
       }.wait()
     } catch let error as SIPEdgeError {
       threads.stop()
       throw Failure(error.description).exit
+    }
+  }
+
+  /// - Returns: `nil` when none is wanted, and when the default address belongs to somebody else: a second host on this
+  ///   machine, which must not fail for that.
+  private func startAdmin(
+    _ settings: MediaHostConfiguration, _ board: FiguresBoard, _ edge: SIPEdge, _ threads: WorkerGroup, _ log: Logger
+  ) throws -> AdminServer? {
+    guard let address = settings.metrics else { return nil }
+    board.update { $0.startedAt = Double(MonotonicClock.anchor().wall.microseconds) / 1e6 }
+    let counters = AdminServer.Counters()
+    do {
+      let server = try AdminServer(address: address, counters: counters) { route, loop in
+        guard route != .metrics else {
+          let text = board.read().exposition(
+            process: .current, served: counters.served, refused: counters.refused, now: MonotonicClock.now())
+          return loop.makeSucceededFuture(
+            AdminAnswer(contentType: MetricsText.contentType, body: Array(text.utf8)))
+        }
+        let promise = loop.makePromise(of: AdminAnswer.self)
+        edge.execute { handler, now in
+          promise.succeed((handler as? MediaHostRuntime)?.answer(route, now: now) ?? .text(503, "shutting down"))
+        }
+        return promise.futureResult
+      }
+      log.info("figures and questions", metadata: ["address": "\(address.with(port: UInt16(clamping: server.port)))"])
+      return server
+    } catch {
+      guard address == MediaHostConfiguration.defaultMetrics else {
+        threads.stop()
+        throw Failure("cannot serve figures at media-host.metrics \(address): \(error)").exit
+      }
+      log.warning(
+        "no figures: the default address is not free; set media-host.metrics",
+        metadata: ["address": "\(address)", "error": "\(error)"])
+      return nil
     }
   }
 
@@ -164,6 +208,14 @@ struct MediaHostCommand: ParsableCommand {
       throw ValidationError("'\(text)' is no address:port that peers can be told, such as 127.0.0.1:5070")
     }
     return address
+  }
+
+  private static func metricsAddress(_ text: String) throws -> MetricsAddress {
+    if text.isEmpty { return MetricsAddress(address: nil) }
+    guard let address = Primitives.SocketAddress(text) else {
+      throw ValidationError("'\(text)' is no address:port, such as 127.0.0.1:9108")
+    }
+    return MetricsAddress(address: address)
   }
 
   private static func host(_ text: String) throws -> String {
@@ -206,6 +258,10 @@ struct MediaHostCommand: ParsableCommand {
     guard let level = Logger.Level(rawValue: text) else { throw ValidationError("'\(text)' is no log level") }
     return level
   }
+}
+
+struct MetricsAddress: Sendable {
+  var address: Primitives.SocketAddress?
 }
 
 struct CPUList: Sendable {

@@ -23,24 +23,29 @@ final class MediaHostRuntime: SIPEdgeHandler {
   private let edge: SIPEdge
   private let threads: WorkerGroup
   private let reports: ReportWriter?
+  private let board: FiguresBoard
   private let log: Logger
   private var core: AVConferencingServer
   private var outputs: [AVConferencingOutput] = []
   private var backlogs: [[MediaCommand]]
   private var heardAt: [Instant]
   private var isStuck: [Bool]
+  private var evidence = EvidenceHistory()
+  private var histories: [WorkerHistory]
   private var checkAt = Instant.never
+  private var forgetAt = Instant.zero
   private var events: WorkerEvents?
   private var onReady: (@Sendable () -> Void)?
   private var onShutDown: (@Sendable () -> Void)?
 
   init(
     settings: MediaHostConfiguration, standalone: Bool, edge: SIPEdge, threads: WorkerGroup, reports: ReportWriter?,
-    random: RandomSource, log: Logger
+    board: FiguresBoard, random: RandomSource, log: Logger
   ) {
     self.edge = edge
     self.threads = threads
     self.reports = reports
+    self.board = board
     self.log = log
     var random = random
     let instance = Self.instance(&random)
@@ -51,6 +56,7 @@ final class MediaHostRuntime: SIPEdgeHandler {
     backlogs = Array(repeating: [], count: threads.workers.count)
     heardAt = Array(repeating: .zero, count: threads.workers.count)
     isStuck = Array(repeating: false, count: threads.workers.count)
+    histories = Array(repeating: WorkerHistory(), count: threads.workers.count)
   }
 
   /// A random UUID (RFC 9562 §5.4): one process of one host.
@@ -150,6 +156,7 @@ final class MediaHostRuntime: SIPEdgeHandler {
       while let event = worker.takeEvent() {
         if case .report(let report) = event {
           heard(number, now: now)
+          note(report, of: number, now: now)
           reports?.write(report, time: Double(MonotonicClock.anchor().wall.microseconds) / 1e6)
         }
         core.handle(event, worker: number, now: now, into: &outputs)
@@ -157,6 +164,31 @@ final class MediaHostRuntime: SIPEdgeHandler {
         if outputs.count > 256 { performOutputs(now: now) }
       }
     }
+  }
+
+  private func note(_ report: WorkerReport, of number: Int, now: Instant) {
+    histories[number].append(report, now: now)
+    let counts = core.counts
+    board.update { figures in
+      figures.workers[number].report = report
+      figures.workers[number].heardAt = now
+      figures.workers[number].isStuck = false
+      figures.counts = counts
+      figures.isRegistered = core.isRegistered
+      figures.evidenceLegs = evidence.legs
+      figures.evidenceChunks = evidence.chunks
+    }
+  }
+
+  /// The legs' seconds that the workers have ready.
+  private func takeEvidence(now: Instant) {
+    for worker in threads.workers {
+      while let second = worker.takeEvidence() { evidence.append(second) }
+    }
+    guard forgetAt <= now else { return }
+    forgetAt = now + .seconds(10)
+    let oldest = UInt32(clamping: now.nanoseconds / 1_000_000_000 - Int64(EvidenceHistory.seconds))
+    evidence.forget(before: oldest) { core.meeting(of: $0) != nil }
   }
 
   private func heard(_ worker: Int, now: Instant) {
@@ -169,9 +201,11 @@ final class MediaHostRuntime: SIPEdgeHandler {
   /// Twice a second: stuck workers, and commands that a full queue has kept.
   private func check(now: Instant) {
     checkAt = now + Self.checkPeriod
+    takeEvidence(now: now)
     for number in threads.workers.indices {
       if !isStuck[number], now - heardAt[number] > Self.watchdog {
         isStuck[number] = true
+        board.update { $0.workers[number].isStuck = true }
         log.error(
           "worker is stuck: no report",
           metadata: ["worker": "\(number)", "seconds": "\((now - heardAt[number]).seconds)"])
@@ -229,7 +263,31 @@ final class MediaHostRuntime: SIPEdgeHandler {
   }
 
   private func write(_ event: AVConferencingLogEvent) {
-    let (text, metadata) = event.line
+    switch event {
+    case .legOpened(let leg, _, worker: _, callID: _, codec: _, suite: _):
+      if let description = core.description(of: leg) { evidence.remember(description) }
+    case .legConnected(_, let milliseconds):
+      board.update { $0.firstMedia.record(microseconds: Int64(milliseconds) * 1_000) }
+    case .overloaded: board.update { $0.isOverloaded = true }
+    case .recovered: board.update { $0.isOverloaded = false }
+    default: break
+    }
+    var (text, metadata) = event.line
+    if let leg = event.leg, let description = core.description(of: leg) ?? evidence.description(of: leg) {
+      metadata["call-id"] = "\(description.callID)"
+      metadata["meeting"] = "\(description.meeting.rawValue)"
+    }
     log.log(level: event.severity.level, "\(text)", metadata: metadata)
+  }
+
+  // MARK: Questions
+
+  /// Answers the operator.
+  func answer(_ route: AdminRoute, now: Instant) -> AdminAnswer {
+    takeEvidence(now: now)
+    let inspector = HostInspector(
+      host: core.configuration.name, core: core, history: evidence, workers: histories,
+      clock: MonotonicClock.anchor())
+    return inspector.answer(route)
   }
 }

@@ -47,7 +47,7 @@ final class ReportWriter: Sendable {
       + "\"p999\":\(summary.p999),\"maximum\":\(summary.maximum)}"
   }
 
-  private static func processCPUSeconds() -> Double {
+  static func processCPUSeconds() -> Double {
     var usage = rusage()
     guard unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return 0 }
     return Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)

@@ -69,6 +69,21 @@ struct DeploymentConfigurationTests {
     }
   }
 
+  @Test("the address of the figures: given, switched off in file and environment, wrong")
+  func metrics() throws {
+    let given = try DeploymentConfiguration(yaml: "media-host:\n  metrics: 0.0.0.0:9200", environment: [:])
+    let off = try DeploymentConfiguration(yaml: "media-host:\n  metrics: \"\"", environment: [:])
+    let offToo = try DeploymentConfiguration(yaml: nil, environment: ["PARLEY_MEDIA_HOST_METRICS": ""])
+
+    #expect(DeploymentConfiguration().mediaHost.metrics == SocketAddress("127.0.0.1:9108"))
+    #expect(given.mediaHost.metrics == SocketAddress("0.0.0.0:9200"))
+    #expect(off.mediaHost.metrics == nil && offToo.mediaHost.metrics == nil)
+    #expect(try DeploymentConfiguration(yaml: off.description, environment: [:]) == off)
+    #expect(throws: ConfigurationError.self) {
+      try DeploymentConfiguration(yaml: "media-host:\n  metrics: here", environment: [:])
+    }
+  }
+
   @Test("what is printed is a file that says the same")
   func printed() throws {
     var configuration = DeploymentConfiguration()

@@ -120,6 +120,9 @@ public struct AudioReceiver: ~Copyable {
   /// When the newest packet arrived that the last rendered frame was decoded from; `.zero` when there was none.
   public var renderedArrival: Instant { jitter.decodedArrival }
 
+  /// Of the last packet decoded.
+  var codec: AudioCodec? { decoders.codec }
+
   /// Buffers that this receiver holds now.
   public var heldPackets: Int { jitter.count + (forwarded[0] == nil ? 0 : 1) + (forwarded[1] == nil ? 0 : 1) }
 

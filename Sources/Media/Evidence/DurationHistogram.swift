@@ -24,6 +24,14 @@
     ])
   }
 
+  /// From a call to its first media.
+  public static var joining: DurationHistogram {
+    DurationHistogram(limits: [
+      10_000, 20_000, 30_000, 50_000, 75_000, 100_000, 150_000, 200_000, 300_000, 500_000, 1_000_000, 2_000_000,
+      5_000_000, 10_000_000,
+    ])
+  }
+
   @inline(__always) public mutating func record(microseconds: Int64) {
     var place = 0
     while place < Self.bounds, microseconds > Int64(limits[place]) { place &+= 1 }

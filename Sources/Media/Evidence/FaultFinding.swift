@@ -81,7 +81,7 @@ extension FaultFinding {
     /// Reports older than this tell nothing about the second: RTCP comes at most so seldom (RFC 3550 §6.2), and a half.
     public static let reportSeconds = 7
     /// 1/100 s without any packet.
-    public static let quiet = 200
+    public static let quiet = 150
     /// dBov.
     public static let clipped = -1
     /// Pitch periods a second that only a clock explains when nothing was lost: 300 ppm are one in 20 s; this is a phone

@@ -80,7 +80,7 @@ import Primitives
   public var control: UInt8 = 0
 
   // Ours
-  /// Overload step of its worker, 0 when there is none.
+  /// What its worker leaves out because of overload: 0 nothing, 1 encoders work less, 2 and more: 1, 2 … talkers fewer.
   public var overload: UInt8 = 0
   /// Its meeting's worst tick: from when it was due to when its packets had left, 1/10 ms. 200 is a tick too late.
   public var lateness: UInt16 = 0
@@ -112,7 +112,7 @@ import Primitives
   public var remoteReceived: UInt16 = 0
   /// Packets that we had sent between its last two reports.
   public var remoteExpected: UInt16 = 0
-  /// The estimated quality of what is heard of the leg, mean opinion score in 1/50; 0 while unknown.
+  /// How the leg is probably heard here (G.107), mean opinion score in 1/50; 0 while unknown.
   public var opinion: UInt8 = 0
   public var reserved: UInt8 = 0
   public var reserved2: UInt16 = 0

@@ -45,6 +45,7 @@ extension MediaWorker {
     let ticks = Int(clamping: tick &- last)
     var second = legs[slot].second(until: totals, now: now)
     second.ticks = UInt8(clamping: ticks)
+    second.overload = leftOut
     second.lateness = meetings[meeting].evidence.worst(of: ticks, endingAt: tick)
     let mask = MeetingEvidence.mask(of: ticks, endingAt: tick)
     let own = legs[slot].evidence.mixedTicks
@@ -54,6 +55,15 @@ extension MediaWorker {
     let turnedDown = own & legs[slot].evidence.limitedTicks | ~own & heard.limitedTicks
     second.limited = UInt8(clamping: (turnedDown & mask).nonzeroBitCount)
     return second
+  }
+}
+
+extension MediaWorker {
+  /// As `LegSecond.overload`.
+  var leftOut: UInt8 {
+    let fewer = configuration.limits.talkers - min(effort.talkers, configuration.limits.talkers)
+    if fewer > 0 { return UInt8(clamping: 1 + fewer) }
+    return effort.complexity < EncodingEffort.full.complexity ? 1 : 0
   }
 }
 
@@ -128,6 +138,7 @@ extension Leg {
       second.remoteExpected = rtcp.remote.expected
       second.remoteReceived = rtcp.remote.received
     }
+    second.opinion = UInt8(clamping: statistics.opinionIn / 2)
     second.roundTrip = UInt16(clamping: rtcp.roundTripMicroseconds / 100)
     return second
   }

@@ -174,7 +174,7 @@ extension MediaWorker {
       let rendering = mixer.scratch.render(talker, &legs[slot].audio, now: now, pool: &pool)
       counters.costs.decodeNanoseconds &+= watch(since: begun)
       counters.costs.talkerTicks &+= 1
-      counters.decodes &+= legs[slot].audio.statistics.decodes &- before
+      counters.decoded(legs[slot].audio.statistics.decodes &- before, as: legs[slot].audio.codec)
       let level = rendering == .silent ? -127 : mixer.scratch.level(of: talker)
       legs[slot].measuredLevel = level
       let wasMixed = legs[slot].isMixed
@@ -217,7 +217,7 @@ extension MediaWorker {
       let frames = mixer.scratch.encode(
         for: &encoders[group], level: mixed, tick: schedule.tick, complexity: effort.complexity)
       counters.costs.encodeNanoseconds &+= watch(since: begun)
-      counters.encodes &+= UInt64(truncatingIfNeeded: frames)
+      counters.encoded(UInt64(truncatingIfNeeded: frames), as: encoders[group].encoder.format.codec)
     }
   }
 
@@ -242,7 +242,7 @@ extension MediaWorker {
       let frames = mixer.scratch.encode(
         for: &encoders[group], level: level, tick: schedule.tick, complexity: effort.complexity)
       counters.costs.encodeNanoseconds &+= watch(since: begun)
-      counters.encodes &+= UInt64(truncatingIfNeeded: frames)
+      counters.encoded(UInt64(truncatingIfNeeded: frames), as: encoders[group].encoder.format.codec)
     }
   }
 

@@ -178,6 +178,8 @@ public struct MediaWorker: ~Copyable {
     report.drops = counters.drops
     report.decodes = counters.decodes
     report.encodes = counters.encodes
+    report.decodesByCodec = counters.decodesByCodec
+    report.encodesByCodec = counters.encodesByCodec
     report.poolCapacity = pool.capacity
     report.poolAvailable = pool.available
     let second = now - nextReport + .seconds(1)
@@ -202,6 +204,7 @@ public struct MediaWorker: ~Copyable {
     counters.costs.tickNanoseconds =
       counters.ticking &- counters.costs.decodeNanoseconds &- counters.costs.encodeNanoseconds
     report.costs = counters.costs
+    report.leftOut = leftOut
     report.evidenceLost = counters.evidenceLost
     self.report = report
     counters.waited = .zero
@@ -217,6 +220,8 @@ struct WorkerCounters {
   var drops = DropCounters()
   var decodes: UInt64 = 0
   var encodes: UInt64 = 0
+  var decodesByCodec = CodecCounters()
+  var encodesByCodec = CodecCounters()
   var lateTicks: UInt64 = 0
   /// Messages to other workers that were lost for want of room.
   var linkOverflow: UInt64 = 0
@@ -234,4 +239,14 @@ struct WorkerCounters {
   var evidenceLost: UInt64 = 0
   /// Since the last report.
   var waited = Interval.zero
+
+  mutating func decoded(_ count: UInt64, as codec: AudioCodec?) {
+    decodes &+= count
+    if let codec { decodesByCodec.add(count, codec) }
+  }
+
+  mutating func encoded(_ count: UInt64, as codec: AudioCodec) {
+    encodes &+= count
+    encodesByCodec.add(count, codec)
+  }
 }

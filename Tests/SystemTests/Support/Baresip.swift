@@ -102,6 +102,10 @@ final class Baresip {
     _ = try process.waitForExit()
   }
 
+  /// As when the cable is pulled: nothing comes from it any more, and it takes nothing.
+  func freeze() { process.kill(signal: SIGSTOP) }
+  func thaw() { process.kill(signal: SIGCONT) }
+
   func quit() throws {
     try control.send(["command": "quit", "token": "quit"])
     _ = try process.waitForExit(seconds: 10)

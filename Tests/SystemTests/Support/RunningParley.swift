@@ -34,8 +34,10 @@ final class RunningParley {
     let name: String
     let sipPort: UInt16
     let mediaPort: UInt16
+    let metricsPort: UInt16
     let process: ChildProcess
-    init(name: String, sipPort: UInt16, mediaPort: UInt16, process: ChildProcess) {
+    init(name: String, sipPort: UInt16, mediaPort: UInt16, metricsPort: UInt16, process: ChildProcess) {
+      self.metricsPort = metricsPort
       self.name = name
       self.sipPort = sipPort
       self.mediaPort = mediaPort
@@ -76,6 +78,7 @@ final class RunningParley {
   func startMediaHost(_ name: String, maximumLegs: Int) throws -> MediaHost {
     let hostPort = FreePort.pair()
     let mediaPort = FreePort.pair()
+    let metricsPort = FreePort.pair()
     let file = try directory.write(
       "\(name).yaml",
       """
@@ -89,11 +92,13 @@ final class RunningParley {
         media-timeout: \(settings.mediaTimeoutSeconds)s
         plain-rtp: \(settings.plainRTP)
         srtp: \(settings.srtp)
+        metrics: 127.0.0.1:\(metricsPort)
       """)
     let process = try ChildProcess(
       "parley-media-host \(name)", Program.path("parley-media-host"),
       ["--config", file, "--report", directory.path("\(name).report")])
-    let host = MediaHost(name: name, sipPort: hostPort, mediaPort: mediaPort, process: process)
+    let host = MediaHost(
+      name: name, sipPort: hostPort, mediaPort: mediaPort, metricsPort: metricsPort, process: process)
     mediaHosts.append(host)
     try process.waitForLine(containing: "ready")
     return host
