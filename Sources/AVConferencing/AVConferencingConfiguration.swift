@@ -54,10 +54,12 @@ public struct AVConferencingConfiguration: Sendable {
   public var maximumLegs = 4_096
   public var maximumMeetings = 1_024
   public var maximumLegsPerMeeting = 4_096
-  /// Legs on one worker from which on further legs of a meeting go to another one.
+  /// Legs of one meeting on one worker from which on further ones go to another worker.
   public var splitLegs = 1_000
-  /// Share of a worker's time from which on further legs of a meeting go to another one.
+  /// Share of a worker's time from which on further legs of its larger meetings go to another worker …
   public var splitBusy = 0.60
+  /// … and how many legs make a meeting a larger one.
+  public var smallestSplit = 50
   /// Seconds named in `Retry-After` when the host is full or overloaded.
   public var retryAfter = 5
   /// Share of a worker's time above which the host takes no further legs.

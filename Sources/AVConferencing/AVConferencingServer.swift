@@ -82,7 +82,7 @@ public struct AVConferencingServer: Sendable {
     placement = WorkerPlacement(
       workers: configuration.workers.count, maximumLegs: configuration.maximumLegs,
       maximumMeetings: configuration.maximumMeetings, maximumLegsPerMeeting: configuration.maximumLegsPerMeeting,
-      splitLegs: configuration.splitLegs)
+      splitLegs: configuration.splitLegs, smallestSplit: configuration.smallestSplit)
     load = HostLoad(
       workers: configuration.workers.count, overloadBusy: configuration.overloadBusy,
       recoveredBusy: configuration.recoveredBusy)

@@ -48,20 +48,24 @@ public struct WorkerPlacement: Sendable {
   public let maximumLegs: Int
   public let maximumMeetings: Int
   public let maximumLegsPerMeeting: Int
-  /// Legs on one worker from which on a meeting takes further ones to another.
+  /// Legs of one meeting on one worker from which on further ones go to another.
   public let splitLegs: Int
+  /// A meeting with fewer legs stays where it is, however strained its worker: a part costs as much as so many legs.
+  public let smallestSplit: Int
   private var loads: [Load]
   private var places: [MeetingID: Place] = [:]
   public private(set) var legs = 0
 
   public init(
-    workers: Int, maximumLegs: Int, maximumMeetings: Int, maximumLegsPerMeeting: Int, splitLegs: Int = .max
+    workers: Int, maximumLegs: Int, maximumMeetings: Int, maximumLegsPerMeeting: Int, splitLegs: Int = .max,
+    smallestSplit: Int = 50
   ) {
     precondition(workers > 0 && workers <= Limits.workers)
     self.maximumLegs = min(max(0, maximumLegs), Limits.legs)
     self.maximumMeetings = min(max(0, maximumMeetings), Limits.meetings)
     self.maximumLegsPerMeeting = min(max(0, maximumLegsPerMeeting), Limits.legs)
     self.splitLegs = max(1, splitLegs)
+    self.smallestSplit = smallestSplit
     loads = Array(repeating: Load(), count: workers)
   }
 
@@ -125,14 +129,20 @@ public struct WorkerPlacement: Sendable {
     guard place.legs < place.maximumLegs else { throw .meetingFull }
     guard legs < maximumLegs else { throw .tooManyLegs }
     let home = place.parts[0].worker
-    func hasRoom(_ worker: Int) -> Bool { loads[worker].legs < splitLegs && !strained.contains(worker) }
+    func hasRoom(_ worker: Int) -> Bool {
+      let legs = place.part(on: worker).map { place.parts[$0].legs } ?? 0
+      return legs < splitLegs && (place.legs < smallestSplit || !strained.contains(worker))
+    }
     var chosen = home
     if loads.count > 1, !hasRoom(home) {
       func rank(_ worker: Int) -> (Int, Int, Int) {
         let room = hasRoom(worker)
         return (room && place.part(on: worker) != nil ? 0 : room ? 1 : 2, loads[worker].weight, loads[worker].meetings)
       }
-      for worker in loads.indices where rank(worker) < rank(chosen) { chosen = worker }
+      let isFull = place.parts.count > MediaWorkerLimits.linkedPeers
+      for worker in loads.indices where rank(worker) < rank(chosen) {
+        if !isFull || place.part(on: worker) != nil { chosen = worker }
+      }
     }
     count(legs: 1, of: meeting, on: chosen)
     return chosen

@@ -106,7 +106,7 @@ public struct MediaHostConfiguration: Equatable, Sendable {
   /// The CPUs to pin workers to, one each; empty: all but one, at least one.
   public var workers: [Int] = []
   public var maximumLegs = 2_000
-  /// Legs on one worker, and percent of its time, from which on further participants of a meeting go to another worker.
+  /// Participants of one meeting on one worker, and percent of its time, from which on further ones go to another worker.
   public var splitLegs = 1_000
   public var splitBusy = 60
   /// A participant whose media stops for this long is reported, and removed by the Focus.

@@ -39,6 +39,8 @@ final class ReportWriter: Sendable {
       + "\"encodes\":\(report.encodes),\"drops\":{\(drops.joined(separator: ","))},"
       + "\"poolCapacity\":\(report.poolCapacity),\"poolAvailable\":\(report.poolAvailable),\"busy\":\(busy),"
       + "\"lateTicks\":\(report.lateTicks),\"slack\":\(object(report.slack)),"
+      + "\"links\":{\"overflow\":\(report.linkOverflow),\"framesLost\":\(report.linkFramesLost),"
+      + "\"framesLate\":\(report.linkFramesLate)},"
       + "\"residence\":\(object(report.residence)),\"processCPUSeconds\":\(cpu)}"
   }
 

@@ -6,8 +6,11 @@ import Primitives
 
 /// Made before the workers' threads; then each queue is pushed to by one worker and popped by another.
 public final class WorkerLinks: Sendable {
-  /// 20 ms of 50 meetings that are split between two workers, each with four talkers.
+  /// Of one queue: 20 ms of 50 meetings that are split between two workers, each with four talkers. 0.5 MiB, used only
+  /// where meetings are split.
   static let capacity = 256
+  /// On a host of more than eight workers, so that thousands of queues do not ask for gigabytes.
+  static let capacityOfMany = 64
 
   public let workers: Int
   /// [receiver · workers + sender]; `nil` on the diagonal.
@@ -17,10 +20,11 @@ public final class WorkerLinks: Sendable {
 
   public init(workers: Int) throws(LinuxError) {
     self.workers = workers
+    let capacity = workers <= 8 ? Self.capacity : Self.capacityOfMany
     var queues: [SPSCQueue<LinkMessage>?] = []
     var wakeUps: [WakeUp] = []
     for receiver in 0..<workers {
-      for sender in 0..<workers { queues.append(sender == receiver ? nil : SPSCQueue(capacity: Self.capacity)) }
+      for sender in 0..<workers { queues.append(sender == receiver ? nil : SPSCQueue(capacity: capacity)) }
       wakeUps.append(try WakeUp())
     }
     self.queues = queues

@@ -101,7 +101,7 @@ struct MeetingPartsTests {
 
   @Test("when the home measures a load above the limit, new legs go elsewhere until it has recovered")
   func byLoad() throws {
-    var bench = HostBench(workers: 2)
+    var bench = HostBench(workers: 2) { $0.smallestSplit = 1 }
     let views = Views(2)
     let control = try bench.addConference()
     _ = bench.join(control, "a")
@@ -185,7 +185,10 @@ struct MeetingPartsTests {
     arguments: 1...5)
   func histories(seed: Int) throws {
     var random = RandomSource(seed: UInt64(seed))
-    var bench = HostBench(workers: 4, seed: UInt64(seed)) { $0.splitLegs = 3 }
+    var bench = HostBench(workers: 4, seed: UInt64(seed)) {
+      $0.splitLegs = 3
+      $0.smallestSplit = 2
+    }
     let views = Views(4)
     let entities = ["sip:one@example.com", "sip:two@example.com"]
     let controls = try entities.map { entity in try bench.addConference(entity: entity) }

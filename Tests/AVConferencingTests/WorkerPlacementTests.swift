@@ -70,26 +70,29 @@ struct WorkerPlacementTests {
 
     let workers = try (0..<10).map { _ in try placement.addLeg(to: meeting(1)) }
 
-    // Four at home, four on the empty one, one more where one place is left; then the least loaded of all.
+    // Four at home, four on the empty one, then on the other.
     #expect(home == 0)
-    #expect(workers == [0, 0, 0, 0, 2, 2, 2, 2, 1, 0])
+    #expect(workers == [0, 0, 0, 0, 2, 2, 2, 2, 1, 1])
     #expect(placement.workers(of: meeting(1)) == [0, 2, 1])
-    placement.removeLeg(from: meeting(1), worker: 1)
+    for _ in 0..<2 { placement.removeLeg(from: meeting(1), worker: 1) }
     #expect(placement.workers(of: meeting(1)) == [0, 2])
     for _ in 0..<2 { placement.removeLeg(from: meeting(1), worker: 0) }
     // The home has room again.
     #expect(try placement.addLeg(to: meeting(1)) == 0)
     for _ in 0..<4 { placement.removeLeg(from: meeting(1), worker: 2) }
-    for _ in 0..<4 { placement.removeLeg(from: meeting(1), worker: 0) }
+    for _ in 0..<3 { placement.removeLeg(from: meeting(1), worker: 0) }
     #expect(placement.workers(of: meeting(1)) == [0])
     #expect(placement.legs == 3)
   }
 
   @Test("a worker that is strained gets no more of a meeting that has another choice")
   func strained() throws {
-    var placement = WorkerPlacement(workers: 2, maximumLegs: 100, maximumMeetings: 10, maximumLegsPerMeeting: 100)
+    var placement = WorkerPlacement(
+      workers: 2, maximumLegs: 100, maximumMeetings: 10, maximumLegsPerMeeting: 100, smallestSplit: 2)
     _ = try placement.open(meeting(1))
 
+    // Too small to be split.
+    #expect(try placement.addLeg(to: meeting(1), strained: [0]) == 0)
     #expect(try placement.addLeg(to: meeting(1)) == 0)
     #expect(try placement.addLeg(to: meeting(1), strained: [0]) == 1)
     #expect(try placement.addLeg(to: meeting(1)) == 0)
@@ -129,7 +132,8 @@ struct WorkerPlacementTests {
   func nothingLeft(seed: UInt64) throws {
     var random = RandomSource(seed: seed)
     var placement = WorkerPlacement(
-      workers: 3, maximumLegs: 40, maximumMeetings: 8, maximumLegsPerMeeting: 20, splitLegs: 9)
+      workers: 3, maximumLegs: 40, maximumMeetings: 8, maximumLegsPerMeeting: 20, splitLegs: 5,
+      smallestSplit: 3)
     var open: [UInt32: [Int]] = [:]
     for step in 0..<2_000 {
       let number = UInt32.random(in: 1...12, using: &random)

@@ -25,6 +25,8 @@ struct DeploymentConfigurationTests {
         media-host:
           workers: [1, 2]
           media-port: 30000
+          split-legs: 400
+          split-busy: 45
         """,
       environment: ["PARLEY_FRONT_END_LISTEN": "[::1]:5061", "PARLEY_MEDIA_HOST_WORKERS": "3, 4", "HOME": "/"])
 
@@ -34,6 +36,7 @@ struct DeploymentConfigurationTests {
     #expect(configuration.frontEnd.gracePeriod == .seconds(300))
     #expect(configuration.mediaHost.workers == [3, 4])
     #expect(configuration.mediaHost.mediaPort == 30_000)
+    #expect(configuration.mediaHost.splitLegs == 400 && configuration.mediaHost.splitBusy == 45)
   }
 
   @Test(
@@ -50,6 +53,7 @@ struct DeploymentConfigurationTests {
       ("front-end:\n  open-meetings: maybe", "front-end.open-meetings (line 2): expected true or false, found «maybe»"),
       ("front-end:\n  grace-period: 10", "front-end.grace-period (line 2): expected a time such as"),
       ("front-end:\n  listen: [1, 2]", "front-end.listen (line 2): expected an address and port"),
+      ("media-host:\n  split-busy: 101", "media-host.split-busy (line 2): expected a number from 1 to 100"),
       ("media-host:\n  media-port: 40001", "media-host.media-port (line 2): expected an even port"),
       ("media-host:\n  workers: [1, x]", "media-host.workers (line 2): expected a CPU number, found «x»"),
       ("media-host:\n  name: a b", "media-host.name (line 2)"),

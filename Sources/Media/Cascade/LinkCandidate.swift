@@ -17,7 +17,7 @@ struct LinkCandidate: BitwiseCopyable {
   /// Values of a message's block.
   static let values = 5
 
-  func write(_ index: Int, into block: inout InlineArray<1024, Int16>) {
+  func write(_ index: Int, into block: inout MutableSpan<Int16>) {
     let place = index &* Self.values
     block[place] = Int16(truncatingIfNeeded: leg)
     block[place &+ 1] = Int16(truncatingIfNeeded: leg >> 16)
@@ -28,7 +28,7 @@ struct LinkCandidate: BitwiseCopyable {
 
   init() {}
 
-  init(_ index: Int, of block: InlineArray<1024, Int16>) {
+  init(_ index: Int, of block: Span<Int16>) {
     let place = index &* Self.values
     leg = UInt32(UInt16(bitPattern: block[place])) | UInt32(UInt16(bitPattern: block[place &+ 1])) << 16
     score = Int32(

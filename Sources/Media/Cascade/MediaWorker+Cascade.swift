@@ -96,7 +96,8 @@ extension MediaWorker {
     message.meeting = meetings[meeting].id.rawValue
     message.tick = tick
     message.count = UInt16(links[link].own.count)
-    for index in 0..<links[link].own.count { links[link].own[index].write(index, into: &message.block) }
+    var block = message.block.mutableSpan
+    for index in 0..<links[link].own.count { links[link].own[index].write(index, into: &block) }
     for index in 0..<links[link].peers.count { sendLink(message, to: links[link].peers[index].worker) }
     let mixed = links[link].mix(tick: tick, into: &mixer.scratch, latency: &latency)
     counters.linkFramesLost &+= UInt64(truncatingIfNeeded: mixed.lost)

@@ -57,8 +57,9 @@ struct MeetingLink: ~Copyable {
   /// A message of kind `.candidates`.
   mutating func take(_ message: borrowing LinkMessage, peer: Int) {
     var candidates = LinkCandidates()
+    let block = message.block.span
     for index in 0..<min(Int(message.count), LinkCandidates.capacity) {
-      let candidate = LinkCandidate(index, of: message.block)
+      let candidate = LinkCandidate(index, of: block)
       candidates.append(candidate)
       if candidate.isHeard { voices.announce(candidate.leg, tick: message.tick) }
     }

@@ -39,7 +39,7 @@ struct VoiceFlags: OptionSet, BitwiseCopyable {
     var lost = 0
   }
 
-  private var voices: InlineArray<8, Voice> = InlineArray(repeating: Voice())
+  private var voices = FixedBlock(count: places, repeating: Voice())
   private let memory: UnsafeMutablePointer<Int16>
   /// The oldest tick of a peer that is still of use.
   private var wanted = Int64.min
@@ -92,7 +92,8 @@ struct VoiceFlags: OptionSet, BitwiseCopyable {
     voices[place].flags[turn] = message.flags
     voices[place].arrivals[turn] = message.arrival
     let frame = unsafe self.frame(place, tick: message.tick)
-    for index in 0..<MixScratch.samples { unsafe frame[index] = message.block[index] }
+    let samples = message.block.span  // an InlineArray would be copied whole for each of its elements
+    for index in 0..<MixScratch.samples { unsafe frame[index] = samples[index] }
     return .taken
   }
 

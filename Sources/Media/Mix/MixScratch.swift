@@ -69,7 +69,8 @@ import RTP
   func copy(_ place: Int, to block: inout InlineArray<1024, Int16>) {
     precondition(place < Self.mixPlace)
     let own = unsafe frame(place)
-    for index in 0..<Self.samples { unsafe block[index] = own[index] }
+    var samples = block.mutableSpan
+    for index in 0..<Self.samples { unsafe samples[index] = own[index] }
   }
 
   /// What was not in the mix before begins in 5 ms: a syllable keeps its edge, and nothing clicks.

@@ -42,6 +42,7 @@ extension SimulationOptions {
     turnDelayMicroseconds = random.below(2_000)
     gracePeriod = .milliseconds(1_000 + random.below(3_000))
     mediaTimeout = .milliseconds(3_000 + random.below(2_000))
+    if random.chance(500) { splitLegs = 1 + random.below(3) }
     var author = ScenarioAuthor(options: self, space: space, random: random)
     script = author.write()
   }

@@ -59,6 +59,8 @@ public struct SimulationOptions: Sendable, CustomStringConvertible {
   public var hosts: Int
   public var workersPerHost: Int
   public var packetsPerWorker = 1_024
+  /// Legs on one worker from which on a meeting takes further ones to another.
+  public var splitLegs = 1_000
   /// A worker's turn begins this much after what it waits for, at most.
   public var turnDelayMicroseconds = 300
   public var gracePeriod = Interval.seconds(3)
@@ -87,6 +89,7 @@ public struct SimulationOptions: Sendable, CustomStringConvertible {
     text += "\(hosts) media hosts of \(workersPerHost) workers, \(packetsPerWorker) packets each, turns up to "
     text += "\(turnDelayMicroseconds) µs late; grace period \(Int(gracePeriod.milliseconds)) ms, "
     text += "media time-out \(Int(mediaTimeout.milliseconds)) ms\n"
+    if workersPerHost > 1 { text += "meetings are split from \(splitLegs) legs on a worker on\n" }
     if let fault { text += "fault on purpose: \(fault)\n" }
     for (number, phone) in phones.enumerated() { text += "phone \(number): \(phone)\n" }
     return text + "script:\n\(script)"

@@ -17,6 +17,8 @@ public struct SimulationReport: Sendable, CustomStringConvertible {
   public var digest: UInt64 = 0xcbf2_9ce4_8422_2325
   public var signallingPackets = 0
   public var mediaPackets = 0
+  /// Between the workers of one host: some in every tick of a meeting that has parts on several.
+  public var linkMessages = 0
   public var events = 0
   public var callsConnected = 0
   public var callsRefused = 0

@@ -50,6 +50,7 @@ final class SimulatedHost {
     configuration.frontEnds = [SIPFlow(transport: .tcp, local: address, remote: SimulatedAddresses.frontEnd)]
     configuration.trustedPeers = [SimulatedAddresses.frontEnd.with(port: 0)]
     configuration.maximumLegs = SimulatedHost.maximumLegs
+    configuration.splitLegs = options.splitLegs
     configuration.mediaTimeout = options.mediaTimeout
     return AVConferencingServer(configuration: configuration, random: RandomSource(seed: random.bytes(32)))
   }

@@ -33,9 +33,18 @@ extension SimulatedSystem {
       skipsPacket = true
     }
     if options.fault == .leakedBuffer, isCalm { worker.leakBuffer() }
-    let (sent, events, faults) = worker.turn(now: now, skipsPacket: &skipsPacket)
+    let (sent, links, events, faults) = worker.turn(now: now, skipsPacket: &skipsPacket)
     for fault in faults { violate(fault) }
     for datagram in sent { send(datagram, from: worker) }
+    for (receiver, message) in links {
+      guard host.workers.indices.contains(receiver) else {
+        violate("\(id) sends to worker \(receiver), which is not there")
+        continue
+      }
+      report.linkMessages += 1
+      host.workers[receiver].links.append((id.worker, message))
+      if message.isUrgent { planTurn(host.workers[receiver]) }
+    }
     var outputs: [AVConferencingOutput] = []
     for event in events {
       host.with { $0.handle(event, worker: id.worker, now: now, into: &outputs) }

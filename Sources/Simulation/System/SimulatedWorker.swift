@@ -27,6 +27,8 @@ final class SimulatedWorker {
   /// What its sockets hold.
   var inbox: [SimulatedDatagram] = []
   var commands: [MediaCommand] = []
+  /// What other workers of the host have sent.
+  var links: [(sender: Int, message: LinkMessage)] = []
   /// When its next turn is planned.
   var turnAt = Instant.never
   private(set) var watch = EgressWatch()
@@ -58,13 +60,15 @@ final class SimulatedWorker {
   ///
   /// - Parameter skipsPacket: a packet is lost before it reaches the wire: for a scenario that must fail.
   func turn(now: Instant, skipsPacket: inout Bool) -> (
-    sent: [SimulatedDatagram], events: [MediaEvent], faults: [String]
+    sent: [SimulatedDatagram], links: [(receiver: Int, message: LinkMessage)], events: [MediaEvent], faults: [String]
   ) {
     var sent: [SimulatedDatagram] = []
     var faults: [String] = []
     worker.waited(now - lastTurn)
     lastTurn = now
     takeInbox(now: now, &sent, &faults, &skipsPacket)
+    for (sender, message) in links { worker.receive(message, from: sender, now: now) }
+    links.removeAll(keepingCapacity: true)
     var done = 0
     while done < commands.count, worker.acceptsCommand {
       if let fault = watch.handle(commands[done]) { faults.append(fault) }
@@ -80,10 +84,12 @@ final class SimulatedWorker {
       rounds += 1
     } while worker.nextDeadline <= now && rounds < 1_000
     if rounds == 1_000 { faults.append("\(id) does not come to rest") }
+    var outgoing: [(receiver: Int, message: LinkMessage)] = []
+    while let (receiver, message) = worker.takeLinkMessage() { outgoing.append((receiver, message)) }
     var events: [MediaEvent] = []
     while let event = worker.takeEvent() { events.append(event) }
     worker.departed(at: now)
-    return (sent, events, faults)
+    return (sent, outgoing, events, faults)
   }
 
   private func takeInbox(
