@@ -104,7 +104,7 @@ public struct LegNegotiation: Sendable {
       else { throw .mediaNotSupported(warning: 306, text: "crypto key of the wrong length") }
       security = .srtp(send: sendKey, receive: receiveKey)
     }
-    configuration = LegConfiguration(
+    var agreed = LegConfiguration(
       leg: leg, meeting: meeting, remoteMedia: audio.remoteMedia, remoteControl: audio.remoteControl,
       rtcpMux: audio.rtcpMux, security: security, receive: audio.receive.prefix(8).map(format),
       send: format(audio.send), packetMilliseconds: audio.packetMilliseconds,
@@ -114,6 +114,10 @@ public struct LegNegotiation: Sendable {
       audioLevelExtension: audio.audioLevelExtension, sends: audio.direction.sends, receives: audio.direction.receives,
       ssrc: ssrc, initialSequence: initialSequence, initialTimestamp: initialTimestamp, cname: cname,
       mediaTimeout: mediaTimeout)
+    agreed.rtcpFeedback = audio.controlFeatures.feedback
+    agreed.rtcpReducedSize = audio.controlFeatures.reducedSize
+    agreed.rtcpExtendedReports = audio.controlFeatures.receiverRoundTrip || audio.controlFeatures.voipMetrics
+    configuration = agreed
   }
 
   private func format(_ negotiated: NegotiatedAudio.Format) -> AudioFormat {

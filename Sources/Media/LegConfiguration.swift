@@ -83,6 +83,12 @@ public struct LegConfiguration: Hashable, Sendable {
   /// Where it receives RTCP; equal to `remoteMedia` when `rtcpMux`.
   public var remoteControl: SocketAddress
   public var rtcpMux: Bool
+  /// A profile with feedback was agreed: reports may come sooner than every 5 s (RFC 4585).
+  public var rtcpFeedback = false
+  /// RTCP packets may come without a report before them (RFC 5506).
+  public var rtcpReducedSize = false
+  /// Extended reports were agreed (RFC 3611 §5); without, they are written once the peer has sent one.
+  public var rtcpExtendedReports = false
   public var security: LegSecurity
   /// What the peer may send, in order of preference; at least one, at most 8.
   public var receive: [AudioFormat]

@@ -199,6 +199,25 @@ struct RTCPScheduleTests {
     #expect((900...1_100).contains(sent))
   }
 
+  @Test("one early compound between two regular ones; the next regular one is put off, never brought forward")
+  func early() {
+    var random = RandomSource(seed: 80)
+    for _ in 0..<200 {
+      var schedule = RTCPSchedule(sessionBandwidth: 64_000, minimum: .seconds(1), now: .zero, random: &random)
+      schedule.sent(count: 80, now: schedule.deadline, random: &random)
+      let planned = schedule.deadline
+      #expect(!schedule.beginEarly(now: planned, random: &random))
+
+      #expect(schedule.beginEarly(now: planned - .milliseconds(100), random: &random))
+      schedule.sentEarly(count: 60)
+      #expect(schedule.deadline >= planned && schedule.deadline <= planned + .seconds(3))
+      #expect(!schedule.beginEarly(now: planned - .milliseconds(50), random: &random))
+
+      schedule.sent(count: 80, now: schedule.deadline, random: &random)
+      #expect(schedule.allowsEarly)
+    }
+  }
+
   @Test("a group that grew postpones; members that leave bring it forward")
   func reconsideration() {
     var random = RandomSource(seed: 79)

@@ -45,6 +45,25 @@ struct AnswererTests {
     #expect(description.origin.address == "192.0.2.1")
   }
 
+  @Test("what the offer wants of RTCP: session-level rtcp-xr, AVPF, rtcp-rsize; answered as far as we do it")
+  func controlFeatures() throws {
+    let (description, audio) = try answer(Offers.linphone)
+    #expect(audio.controlFeatures.feedback && !audio.controlFeatures.reducedSize)
+    #expect(audio.controlFeatures.receiverRoundTrip && audio.controlFeatures.voipMetrics)
+    #expect(description.media[0].attributes.values("rtcp-xr") == ["rcvr-rtt=all voip-metrics"])
+    #expect(!description.media[0].attributes.has("rtcp-rsize"))
+
+    let (plain, none) = try answer(Offers.baresip)
+    #expect(none.controlFeatures == ControlFeatures())
+    #expect(plain.media[0].attributes.values("rtcp-xr").isEmpty)
+
+    let (reduced, agreed) = try answer(
+      Offers.baresip.replacing("a=rtcp-mux", with: "a=rtcp-mux\na=rtcp-rsize\na=rtcp-xr:pkt-loss-rle=9"))
+    #expect(agreed.controlFeatures.reducedSize && !agreed.controlFeatures.voipMetrics)
+    #expect(reduced.media[0].attributes.has("rtcp-rsize"))
+    #expect(reduced.media[0].attributes.values("rtcp-xr").isEmpty)
+  }
+
   @Test("Linphone: SAVPF, the strongest common suite by its tag, RTCP elsewhere, events of both clocks, audio level")
   func linphone() throws {
     let (description, audio) = try answer(Offers.linphone)

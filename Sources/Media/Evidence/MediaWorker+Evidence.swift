@@ -140,6 +140,7 @@ extension Leg {
     }
     second.opinion = UInt8(clamping: statistics.opinionIn / 2)
     second.roundTrip = UInt16(clamping: rtcp.roundTripMicroseconds / 100)
+    second.opinion = UInt8(clamping: rtcp.quality.opinionIn / 2)
     return second
   }
 

@@ -14,7 +14,7 @@ struct RemoteReception: BitwiseCopyable {
   private(set) var expected: UInt16 = 0
   private(set) var received: UInt16 = 0
   private var highest: UInt32 = 0
-  private var lost: Int32 = 0
+  private(set) var lost: Int32 = 0
   /// Our packets when the last report came: a peer that gets nothing does not know what it misses.
   private var sent: UInt64 = 0
 

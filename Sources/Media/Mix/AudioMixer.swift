@@ -301,7 +301,8 @@ extension MediaWorker {
         Self.emit(slot, &legs[slot], encoders, group, nil, tick: tick, &pool, &counters, into: &egress)
       }
     }
-    if legs[slot].rtcp.isDue(now: now, random: &random) {
+    let isDue = legs[slot].rtcp.isDue(now: now, random: &random)
+    if isDue || legs[slot].rtcp.usesFeedback && isDueEarly(slot, now: now) {
       sendReport(slot, goodbye: false, now: now, into: &egress)
     }
   }
@@ -337,8 +338,14 @@ extension MediaWorker {
     if index == nil { leg.evidence.comfort &+= 1 }
   }
 
+  private mutating func isDueEarly(_ slot: Int, now: Instant) -> Bool {
+    let lost = legs[slot].stream.packetsLost
+    return legs[slot].rtcp.isDueEarly(lost: lost, now: now, random: &random)
+  }
+
   /// One RTCP compound to the leg's peer, in the clear: `protectEgress` follows.
   mutating func sendReport(_ slot: Int, goodbye: Bool, now: Instant, into egress: inout DatagramBatch) {
+    legs[slot].assess(now: now)
     let mux = legs[slot].rtcpMux
     let path = mux ? legs[slot].media : legs[slot].control
     guard path.canSend else {
@@ -369,10 +376,11 @@ extension MediaWorker {
     wall: WallTime, now: Instant
   ) throws(DropReason) -> Int {
     let block = leg.stream.reportBlock(now: now)
+    let metrics = leg.rtcp.extendsReports ? leg.metrics : nil
     return try pool.withMutableBytes(of: buffer) { (bytes: inout MutableRawSpan) throws(DropReason) -> Int in
       let written = leg.rtcp.write(
-        send: leg.send, block: block, wall: wall, timestamp: leg.send.timestamp(at: tick), goodbye: goodbye,
-        into: &bytes)
+        send: leg.send, block: block, metrics: metrics, wall: wall, timestamp: leg.send.timestamp(at: tick),
+        goodbye: goodbye, now: now, into: &bytes)
       guard let written else { throw .tooLong }
       return written
     }

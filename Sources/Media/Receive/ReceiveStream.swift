@@ -20,6 +20,8 @@ struct ReceiveStream {
   private(set) var ssrc: UInt32 = 0
   private(set) var isActive = false
   private(set) var statistics: ReceptionStatistics
+  /// Over the leg's life.
+  private(set) var bursts = BurstStatistics()
   private(set) var lastPacket = Instant.zero
   /// Over the leg's life, all sources together.
   private(set) var packets: UInt64 = 0
@@ -68,9 +70,11 @@ struct ReceiveStream {
     }
     if kind == 1 || kind == 2 { statistics.clockRate = kind == 2 ? 48_000 : 8_000 }
     let restartsBefore = statistics.restarts
-    _ = try statistics.receive(
+    let extended = try statistics.receive(
       sequence: header.sequence, timestamp: header.timestamp, arrival: now, measuresJitter: kind == 1 || kind == 2)
     restarted = restarted || statistics.restarts != restartsBefore
+    if restarted { bursts.restart() }
+    bursts.receive(extended)
     packets &+= 1
     octets &+= UInt64(truncatingIfNeeded: byteCount)
     lastPacket = now

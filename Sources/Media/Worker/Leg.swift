@@ -115,7 +115,7 @@ struct Leg: ~Copyable {
     lastHeard = now
     audio = AudioReceiver(formats: configuration.receive)
     send = SendStream(configuration: configuration, tick: tick)
-    rtcp = RTCPSession(cname: configuration.cname, now: now, random: &random)
+    rtcp = RTCPSession(configuration, now: now, random: &random)
     receives = configuration.receives
     sends = configuration.sends
     rtcpMux = configuration.rtcpMux
@@ -178,6 +178,11 @@ struct Leg: ~Copyable {
     result.packetsDropped = dropped
     result.roundTripMicroseconds = rtcp.roundTripMicroseconds
     result.remoteFractionLost = rtcp.remoteFractionLost
+    result.remotePacketsLost = rtcp.remote.lost
+    result.remoteJitterMicroseconds = UInt32(
+      clamping: UInt64(rtcp.remote.jitter) &* 1_000_000 / UInt64(max(1, send.clockRate)))
+    result.opinionIn = rtcp.quality.opinionIn
+    result.opinionOut = rtcp.quality.opinionOut
     return result
   }
 }

@@ -133,6 +133,7 @@ extension MediaWorker {
       }
     }
     legs[slot].configuration = new
+    legs[slot].rtcp.configure(new)
     if new.receives && !old.receives { legs[slot].lastHeard = now }
     if !new.receives { legs[slot].isSilent = false }
     if new.receive != old.receive || new.telephoneEvents != old.telephoneEvents {

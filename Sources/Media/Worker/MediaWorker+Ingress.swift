@@ -173,9 +173,11 @@ extension MediaWorker {
     _ leg: inout Leg, _ datagram: Datagram, count: Int, _ pool: borrowing PacketPool, wall: WallTime, now: Instant
   ) throws(DropReason) -> RTCPSession.Received {
     let send = leg.send
+    let isAuthentic = !leg.isPlain
     return try pool.withBytes(of: datagram.buffer, count: count) {
       (bytes) throws(DropReason) -> RTCPSession.Received in
-      try leg.rtcp.receive(bytes, stream: &leg.stream, send: send, wall: wall, now: now)
+      try leg.rtcp.receive(
+        bytes, stream: &leg.stream, send: send, isAuthentic: isAuthentic, wall: wall, now: now)
     }
   }
 

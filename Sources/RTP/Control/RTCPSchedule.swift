@@ -23,6 +23,8 @@ public struct RTCPSchedule: Sendable {
   /// Mean compound size in octets, UDP and IP headers included (RFC 3550 §6.3.3).
   public private(set) var averageSize: Double
   private var isInitial = true
+  /// Whether an early compound may go out before the next regular one (RFC 4585 §3.5.2 `allow_early`).
+  public private(set) var allowsEarly = true
 
   /// Octets of IP and UDP header that each compound costs beside its own (RFC 3550 §6.2).
   public static let headerCount = 28
@@ -74,11 +76,27 @@ public struct RTCPSchedule: Sendable {
     return false
   }
 
+  /// Something cannot wait for the regular time: one early compound, then none until a regular one was sent, which is
+  /// put off by as much as the early one cost (RFC 4585 §3.5.2, between two parties, where nobody else may say it first).
+  ///
+  /// - Returns: `true` when it may be sent now: send it, then call `sentEarly` instead of `sent`.
+  public mutating func beginEarly(now: Instant, random: inout RandomSource) -> Bool {
+    guard allowsEarly, now < deadline else { return false }
+    allowsEarly = false
+    let step = interval(random: &random)
+    deadline = max(deadline, previous + step + step)
+    return true
+  }
+
+  /// An early compound was sent: it counts for the mean size, not for the timer.
+  public mutating func sentEarly(count: Int) { average(count) }
+
   /// A compound was sent: the next deadline is set.
   public mutating func sent(count: Int, now: Instant, random: inout RandomSource) {
     average(count)
     previous = now
     isInitial = false
+    allowsEarly = true
     deadline = now + interval(random: &random)
     membersBefore = members
   }

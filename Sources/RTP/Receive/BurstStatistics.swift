@@ -32,7 +32,7 @@
   /// - Parameter extended: the packet's extended sequence number, as `ReceptionStatistics.receive` gives it.
   @inline(__always) public mutating func receive(_ extended: Int64) {
     received &+= 1
-    if extended == newest &+ 1 {
+    if extended == newest &+ 1, isStarted {
       newest = extended
       sinceLoss &+= 1
       return
@@ -40,9 +40,12 @@
     jump(to: extended)
   }
 
+  /// Another source, or the same with other numbers: nothing is lost between.
+  public mutating func restart() { isStarted = false }
+
   private mutating func jump(to extended: Int64) {
     let missing = extended &- newest &- 1
-    guard isStarted, missing < 1 << 15 else {
+    guard isStarted, missing < 1 << 15, missing > -1 << 15 else {
       // The first packet, or a restart of the source: what lies between was never sent.
       isStarted = true
       newest = extended

@@ -74,10 +74,12 @@ public enum Answerer {
     }
     let section = AudioSection(
       transport: offer.media[index].transport, formats: ours, events: events, crypto: crypto,
-      packetMilliseconds: packetMilliseconds, direction: direction, rtcpMux: mux, audioLevelExtension: level)
+      packetMilliseconds: packetMilliseconds, direction: direction, rtcpMux: mux, features: peer.features,
+      audioLevelExtension: level)
     let audio = NegotiatedAudio(
       mediaIndex: index, remoteMedia: peer.media, remoteControl: mux ? peer.media : peer.control, rtcpMux: mux,
-      security: security, receive: ours, send: first, sendable: common, packetMilliseconds: packetMilliseconds,
+      controlFeatures: peer.features, security: security, receive: ours, send: first, sendable: common,
+      packetMilliseconds: packetMilliseconds,
       telephoneEvents: events.map {
         .init(clockRate: $0.clockRate, receivePayloadType: $0.payloadType, sendPayloadType: $0.payloadType)
       }, audioLevelExtension: level, direction: direction, remoteLabel: peer.label)

@@ -12,6 +12,7 @@ struct AudioSection {
   var packetMilliseconds: Int
   var direction: MediaDirection
   var rtcpMux: Bool
+  var features = ControlFeatures()
   var audioLevelExtension: UInt8?
 
   func description(_ local: LocalAudio) -> MediaDescription {
@@ -34,6 +35,7 @@ struct AudioSection {
     attributes.append(SDPAttribute("ptime", "\(packetMilliseconds)"))
     attributes.append(SDPAttribute(direction.rawValue))
     if rtcpMux { attributes.append(SDPAttribute("rtcp-mux")) }
+    attributes += features.attributes
     // RTCP goes to the next port unless a line says otherwise (RFC 3605).
     if !rtcpMux, local.control != local.media.with(port: local.media.port &+ 1) {
       let connection = local.control.sameHost(as: local.media) ? nil : ConnectionData(local.control)

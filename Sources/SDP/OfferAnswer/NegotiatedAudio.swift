@@ -11,6 +11,8 @@ public struct NegotiatedAudio: Hashable, Sendable {
   /// Where the peer receives RTCP; equal to `remoteMedia` when `rtcpMux`.
   public var remoteControl: SocketAddress
   public var rtcpMux: Bool
+  /// What both sides do with RTCP beyond reports.
+  public var controlFeatures = ControlFeatures()
   public var security: Security
   /// What the peer may send us, with the payload types it will use; 1–4 formats, the preferred one first.
   public var receive: [Format]

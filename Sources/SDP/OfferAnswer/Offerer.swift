@@ -99,7 +99,8 @@ public enum Offerer {
     let level = own.audioLevelExtension.flatMap { $0 == peer.audioLevelExtension ? $0 : nil }
     return NegotiatedAudio(
       mediaIndex: index, remoteMedia: peer.media, remoteControl: mux ? peer.media : peer.control, rtcpMux: mux,
-      security: try security(peer, own, local), receive: receive, send: first, sendable: common,
+      controlFeatures: own.features.intersection(peer.features), security: try security(peer, own, local),
+      receive: receive, send: first, sendable: common,
       packetMilliseconds: peer.packetMilliseconds(preferred: capabilities.packetMilliseconds),
       telephoneEvents: events, audioLevelExtension: level,
       direction: peer.direction.mirrored.intersection(session(own.direction, local)), remoteLabel: peer.label)

@@ -9,6 +9,7 @@ struct PeerAudio {
   /// Of RTCP when it is not multiplexed.
   var control: SocketAddress
   var rtcpMux: Bool
+  var features: ControlFeatures
   /// The encodings Parley knows, in the peer's order, each once.
   var formats: [NegotiatedAudio.Format] = []
   /// Clock rate and payload type, each clock rate once.
@@ -41,6 +42,7 @@ struct PeerAudio {
     let address = try Self.address(connection, port: media.port, local: local)
     self.media = address
     rtcpMux = media.hasRTCPMux
+    features = ControlFeatures(media, in: session)
     control = Self.control(media, address)
     let direction = session.direction(of: media)
     self.direction = MediaDirection(
