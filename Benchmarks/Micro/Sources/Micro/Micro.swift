@@ -16,8 +16,8 @@ enum Micro {
     }
     let words = CommandLine.arguments.dropFirst()
     let groups: [(name: String, run: () throws -> Void)] = [
-      ("srtp", srtpSteps), ("rtp", rtpSteps), ("audio", audioSteps), ("kernels", kernelSteps), ("sip", sipSteps),
-      ("socket", socketSteps), ("worker", workerSteps),
+      ("srtp", srtpSteps), ("batch", batchSteps), ("rtp", rtpSteps), ("audio", audioSteps), ("kernels", kernelSteps),
+      ("sip", sipSteps), ("socket", socketSteps), ("worker", workerSteps),
     ]
     for group in groups where words.isEmpty || words.contains(where: { group.name.contains($0) }) {
       try group.run()
