@@ -100,6 +100,21 @@ struct SimulationTests {
     #expect(reports.reduce(0) { $0 + $1.callsEnded } > 0)
     #expect(reports.reduce(0) { $0 + $1.windowsJudged } > 10 * reports.count)
     #expect(reports.contains { $0.windowsInCalm > 0 })
+    // In some runs meetings have parts on several workers.
+    #expect(reports.contains { $0.linkMessages > 0 })
+  }
+
+  @Test(
+    "meetings on four workers, a leg on each at first: everybody hears exactly the talkers",
+    arguments: 1...3 as ClosedRange<UInt64>)
+  func parts(seed: UInt64) {
+    var options = Scenes.options(seed, isFaithful: true)
+    options.workersPerHost = 4
+    options.splitLegs = 1
+    let report = SimulatedSystem.run(options, voices: Scenes.voices)
+
+    #expect(!report.hasFailed, "\(report)")
+    #expect(report.linkMessages > 0 || report.callsConnected < 2)
   }
 
   @Test("options name everything that was chosen")
