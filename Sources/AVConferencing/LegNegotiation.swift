@@ -125,7 +125,10 @@ public struct LegNegotiation: Sendable {
     guard format.codec == .opus else { return format }
     let wish = negotiated.opus
     format.opus = opus
-    if let rate = wish.maximumAverageBitRate { format.opus.bitRate = Int32(min(max(rate, 6_000), 510_000)) }
+    if let rate = wish.maximumAverageBitRate {
+      format.opus.bitRate = Int32(min(max(rate, 6_000), 510_000))
+      format.opus.acceptedBitRate = format.opus.bitRate
+    }
     format.opus.maximumPlaybackRate = Int32(min(max(wish.maximumPlaybackRate, 8_000), 48_000))
     format.opus.inBandFEC = wish.inBandFEC
     format.opus.dtx = wish.dtx

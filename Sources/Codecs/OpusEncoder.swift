@@ -100,6 +100,15 @@ import COpus
   }
   /// Off: frames do not depend on those before them, at some cost in quality.
   public mutating func setPrediction(_ enabled: Bool) { set(OPUS_SET_PREDICTION_DISABLED_REQUEST, enabled ? 0 : 1) }
+  /// CELT frames only, whatever the application: by the control that libopus's own demo uses for it. The delay stays that
+  /// of the application, so that frames of both kinds follow each other without a seam.
+  public mutating func setTransformOnly(_ only: Bool) { set(11_002, only ? 1_002 : OPUS_AUTO) }
+  /// Samples at 48 kHz by which what a packet holds lies before what was put in with it.
+  public var lookAhead: Int {
+    var value: Int32 = 0
+    _ = unsafe copus_encoder_get(OpaquePointer(state), OPUS_GET_LOOKAHEAD_REQUEST, &value)
+    return Int(value)
+  }
   public mutating func setConstantBitRate(_ constant: Bool) { set(OPUS_SET_VBR_REQUEST, constant ? 0 : 1) }
 
   /// No wider audio than the receiver plays (`maxplaybackrate`, RFC 7587 §6.1), in Hz.

@@ -13,6 +13,8 @@ import Primitives
 
   public let mode: Mode
   public let stereo: Bool
+  /// The sample rate that the coded audio needs: 8, 12, 16, 24 or 48 kHz (RFC 6716 §2.1.3).
+  public let playbackRate: Int32
   /// Frames, 1–48, and samples of one at 48 kHz.
   public let frameCount: Int
   public let frameSamples: Int
@@ -32,6 +34,14 @@ import Primitives
     guard let toc = bytes.uint8(at: 0) else { throw .malformed }
     let configuration = Int(toc >> 3)
     stereo = toc & 4 != 0
+    playbackRate =
+      switch configuration {
+      case 0..<4, 16..<20: 8_000
+      case 4..<8: 12_000
+      case 8..<12, 20..<24: 16_000
+      case 12..<14, 24..<28: 24_000
+      default: 48_000
+      }
     switch configuration {
     case 0..<12:
       mode = .silk

@@ -34,6 +34,8 @@ import Primitives
 @frozen public struct OpusPreferences: Hashable, Sendable, BitwiseCopyable {
   /// Bits per second, 6,000–510,000; `maxaveragebitrate`, or our default.
   public var bitRate: Int32 = 32_000
+  /// What the peer takes at most, `maxaveragebitrate`: talkers' own packets up to it may be forwarded to it.
+  public var acceptedBitRate: Int32 = 510_000
   /// `maxplaybackrate` in Hz.
   public var maximumPlaybackRate: Int32 = 48_000
   public var inBandFEC = false

@@ -89,6 +89,10 @@ public struct WorkerReport: Sendable {
   public var encodes: UInt64 = 0
   public var decodesByCodec = CodecCounters()
   public var encodesByCodec = CodecCounters()
+  /// Packets of talkers that were forwarded as they are, each counted once.
+  public var forwards: UInt64 = 0
+  /// Encode groups that went from forwarding to mixing or back in mid-stream.
+  public var switches: UInt64 = 0
   public var poolCapacity = 0
   public var poolAvailable = 0
   /// Share of the last second that the worker did not wait, 0…1.

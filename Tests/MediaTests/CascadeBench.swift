@@ -92,6 +92,7 @@ final class CascadeBench {
         random: RandomSource(seed: 42))
       configuration.worker = number
       configuration.limits = limits
+      configuration.forwards = false  // the mix is what is compared
       workers.append(CascadeWorker(configuration, now: now))
     }
     for number in 0..<(opensAll ? count : 1) { open(number) }

@@ -36,6 +36,12 @@ final class WorkerPeer {
   var reportArrivals: [Instant] = []
   var heard: [Int16] = []
   var undecryptable = 0
+  /// What it says instead of a tone: samples by their number since the beginning.
+  var signal: ((Int) -> Double)?
+  private var spoken = 0
+  /// Payloads as they came, when wanted.
+  var keepsPayloads = false
+  var payloads: [[UInt8]] = []
 
   private var session: SRTPSession?
   private var encoder: AudioEncoder
@@ -45,12 +51,15 @@ final class WorkerPeer {
 
   init(
     _ number: Int, meeting: Int = 1, codec: AudioCodec = .opus, packetMilliseconds: Int = 20,
-    suite: SRTPSuite? = .aeadAES128GCM, rtcpMux: Bool = true, frequency: Double = 0, level: Bool = false
+    suite: SRTPSuite? = .aeadAES128GCM, rtcpMux: Bool = true, frequency: Double = 0, level: Bool = false,
+    bitRate: Int32 = 32_000, transformOnly: Bool = false
   ) {
     leg = LegID(rawValue: UInt32(number))
     self.meeting = MeetingID(rawValue: UInt32(meeting))
-    format = AudioFormat(
+    var format = AudioFormat(
       codec: codec, payloadType: codec == .opus ? 111 : codec == .pcma ? 8 : codec == .pcmu ? 0 : 9)
+    format.opus.bitRate = bitRate
+    self.format = format
     self.packetMilliseconds = packetMilliseconds
     self.suite = suite
     self.frequency = frequency
@@ -79,6 +88,7 @@ final class WorkerPeer {
       self.level = 20
     }
     encoder = AudioEncoder(format: format, packetMilliseconds: 20)
+    encoder.setTransformOnly(transformOnly)
     receiver = AudioReceiver(formats: [format])
   }
 
@@ -89,7 +99,11 @@ final class WorkerPeer {
   /// The next 20 ms of tone, as protected RTP packets.
   func nextPackets() -> [[UInt8]] {
     var frame = [Int16](repeating: 0, count: 960)
-    for index in 0..<960 {
+    if let signal {
+      for index in 0..<960 { frame[index] = Int16(max(-32_000, min(32_000, signal(spoken + index)))) }
+      spoken += 960
+    }
+    for index in 0..<960 where signal == nil {
       frame[index] = Int16(amplitude * sine(phase))
       phase += frequency / 48_000
       if phase >= 1 { phase -= 1 }
@@ -197,6 +211,13 @@ final class WorkerPeer {
     markers.append(header.marker)
     arrivals.append(now)
     payloadBytes.append(Int(header.payloadCount))
+    if keepsPayloads {
+      let start = Int(header.payloadOffset)
+      payloads.append(
+        pool.withBytes(of: buffer, count: count) { span in
+          (start..<(start + Int(header.payloadCount))).map { span.uint8(at: $0) ?? 0 }
+        })
+    }
     let packet = AudioPacket(
       buffer: buffer, payloadOffset: header.payloadOffset, payloadCount: header.payloadCount,
       sequence: header.sequence, timestamp: header.timestamp, payloadType: header.payloadType, marker: header.marker)
@@ -284,7 +305,7 @@ final class WorkerBench {
   var capacity: Int
 
   init(
-    limits: MediaWorkerLimits = .init(), allowsPlain: Bool = false, egressCapacity: Int = 8192,
+    limits: MediaWorkerLimits = .init(), allowsPlain: Bool = false, forwards: Bool = true, egressCapacity: Int = 8192,
     peers: [WorkerPeer] = [],
     opens: Bool = true
   ) {
@@ -293,6 +314,7 @@ final class WorkerBench {
       random: RandomSource(seed: 42))
     configuration.limits = limits
     configuration.allowsPlain = allowsPlain
+    configuration.forwards = forwards
     worker = MediaWorker(configuration: configuration, now: now)
     egress = DatagramBatch(capacity: egressCapacity)
     capacity = worker.pool.capacity

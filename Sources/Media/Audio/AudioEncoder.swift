@@ -12,6 +12,10 @@ import Primitives
   /// The packet's first sample relative to the first sample of the frame last fed, in the format's RTP clock:
   /// 10 ms packets: 0 and +10 ms; 40 ms: −20 ms; 60 ms: −40 ms.
   public var timestampOffset: Int32
+  /// Packets of its source that were lost just before it: as many sequence numbers are left out.
+  public var lostBefore: UInt16 = 0
+  /// Whose time it counts in: 0 for the mix, else one for each run of forwarded packets.
+  public var timeline: UInt32 = 0
 }
 
 /// How hard an encoder works.
@@ -104,6 +108,16 @@ public struct AudioEncoder: ~Copyable {
 
   /// 0–10; the control follows load.
   public mutating func setComplexity(_ complexity: Int) { opus?.setComplexity(complexity) }
+
+  /// CELT frames only from the next one on: 3 times cheaper, for 32 kbit/s and more.
+  public mutating func setTransformOnly(_ only: Bool) { opus?.setTransformOnly(only) }
+  /// 48 kHz samples by which an Opus packet lags behind what is fed.
+  public var lookAhead: Int {
+    switch opus {
+    case .some(let encoder): encoder.lookAhead
+    case .none: 0
+    }
+  }
 
   /// In-band FEC, for peers that accept it and report loss. 0 switches it off.
   /// - Parameter percent: what the peer reports, 0–100.

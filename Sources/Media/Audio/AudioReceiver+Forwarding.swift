@@ -13,13 +13,17 @@ extension AudioReceiver {
   /// tick follows from their length and from the two clocks: mostly one of 20 ms, now and then none or two; what lies
   /// between two of them in time are their own timestamps.
   ///
-  /// The packet's bytes stay the receiver's: they are there until the next call of any of its methods. The last two are
+  /// The packet's bytes stay the receiver's: the last of them are
   /// kept, so that a `render` that follows begins with a decoder that has heard them, at the sample after the last.
   public mutating func takePacket(now: Instant, pool: inout PacketPool) -> ForwardStep {
     if now != forwardedTick {
       forwardedTick = now
       forwardedSamples = 0
-      if jitter.beginTick(now: now, pool: &pool) { forgetForwarded(pool: &pool) }
+      if jitter.beginTick(now: now, pool: &pool) {
+        statistics.restarts &+= 1
+        settle()
+      }
+      isForwarding = true
       if audible || pcm.available > 0 { stopRendering() }
       statistics.delaySamples = Int32(clamping: jitter.delay(now: now, available: 0))
       statistics.targetDelaySamples = Int32(clamping: jitter.arrivals.target)
@@ -29,9 +33,7 @@ extension AudioReceiver {
     switch step {
     case .packet(let packet, let samples):
       forwardedSamples &+= samples
-      if let oldest = forwarded[0] { pool.give(oldest.buffer) }
-      forwarded[0] = forwarded[1]
-      forwarded[1] = packet
+      kept.append(packet, &pool)
       statistics.packetsForwarded &+= 1
     case .lost(let samples): statistics.framesConcealed &+= UInt64(truncatingIfNeeded: (samples &+ 959) / 960)
     case .wait, .pause: break
@@ -49,27 +51,67 @@ extension AudioReceiver {
     settle()
   }
 
-  /// Rendering follows forwarding: the decoder catches up on what the listeners' decoders have heard.
+  /// Once a tick, before `forward` or `render`: what they take from now on are this tick's packets.
+  mutating func beginTick() { kept.beginTick() }
+
+  /// One tick of a stream that is forwarded: its packets are `kept.ofTick`.
+  mutating func forward(now: Instant, pool: inout PacketPool) -> AudioRendering {
+    var isPausing = false
+    taking: while kept.tickCount < EncodeGroup.packetsPerTick {
+      switch takePacket(now: now, pool: &pool) {
+      case .packet, .lost: continue
+      case .wait: break taking
+      case .pause:
+        isPausing = true
+        break taking
+      }
+    }
+    if kept.tickCount > 0 || isPausing { forwardedLevel = claimedLevel }
+    return isPausing && kept.tickCount == 0 ? .silent : .spoken
+  }
+
+  /// What this tick's packets claim.
+  var claimedLevel: Int {
+    var loudest = -127
+    for index in 0..<kept.tickCount { loudest = max(loudest, level(of: kept.ofTick(index))) }
+    return loudest
+  }
+
+  private func level(of packet: AudioPacket) -> Int { 0 &- Int((packet.level ?? 127) & 127) }
+
+  /// How loud the packet claims to be whose turn it is, −127…0 dBov; `nil` when none is due.
+  func dueLevel(now: Instant) -> Int? { jitter.due(now: now).map { level(of: $0) } }
+
+  /// Listeners go from the packets to a mix whose encoder lags by `lag` samples: play-out goes back by a pitch period or a
+  /// few, less the lag, so that what they hear first of the mix resembles what would have followed the last packet.
+  mutating func rewind(lag: Int, pool: inout PacketPool) {
+    if isForwarding { endForwarding(pool: &pool) }
+    guard audible, jitter.phase == .playing else { return }
+    jitter.stretched(by: pcm.rewind(atLeast: lag))
+  }
+
+  /// Rendering follows forwarding: the decoder hears the kept packets again, and so does the past of the PCM.
   mutating func endForwarding(pool: inout PacketPool) {
+    isForwarding = false
     decoders.restart()
-    for index in 0..<2 {
-      guard let packet = forwarded[index], let codec = decoders.codec(payloadType: packet.payloadType) else { continue }
+    pcm.clear()
+    for index in 0..<kept.count {
+      let packet = kept[index]
+      guard let codec = decoders.codec(payloadType: packet.payloadType) else { continue }
       Self.withPayload(of: packet, pool: pool) { payload in
         _ = try? decoders.decode(payload, codec: codec, into: &pcm)
       }
       statistics.decodes &+= 1
       pcm.pass()
     }
-    forgetForwarded(pool: &pool)
     concealedRun = 0
-    gain = 1
-    audible = true
+    gain = kept.count > 0 ? 1 : 0
+    audible = kept.count > 0
   }
 
   mutating func forgetForwarded(pool: inout PacketPool) {
-    for index in 0..<2 {
-      if let packet = forwarded[index] { pool.give(packet.buffer) }
-      forwarded[index] = nil
-    }
+    kept.release(&pool)
+    isForwarding = false
+    forwardedLevel = -127
   }
 }

@@ -90,8 +90,16 @@ public struct AudioReceiver: ~Copyable {
   /// The last tick was heard (its end may not be zero).
   var audible = false
   var pendingConcealed: UInt64 = 0
-  /// The last packets that were forwarded, oldest first: what the decoder must have heard when the stream is rendered.
-  var forwarded: InlineArray<2, AudioPacket?> = InlineArray(repeating: nil)
+  /// The last packets taken out, played or forwarded: what is forwarded in this tick, and what a decoder must have heard.
+  var kept = KeptPackets()
+  /// The last of them were forwarded only: the decoder knows nothing of them.
+  var isForwarding = false
+  /// Of the packets last forwarded, as they claim, −127…0 dBov.
+  var forwardedLevel = -127
+  /// Packets come with RFC 6464's level: what they claim is what was measured.
+  private(set) var hasLevels = false
+  /// What the packets are like that come in.
+  var shape = OpusStreamShape()
   var forwardedTick = Instant.zero
   var forwardedSamples = 0
 
@@ -113,6 +121,7 @@ public struct AudioReceiver: ~Copyable {
   public mutating func reset(pool: inout PacketPool) {
     jitter.reset(pool: &pool)
     forgetForwarded(pool: &pool)
+    shape = OpusStreamShape()
     settle()
     newest = NewestAudio()
   }
@@ -124,7 +133,7 @@ public struct AudioReceiver: ~Copyable {
   var codec: AudioCodec? { decoders.codec }
 
   /// Buffers that this receiver holds now.
-  public var heldPackets: Int { jitter.count + (forwarded[0] == nil ? 0 : 1) + (forwarded[1] == nil ? 0 : 1) }
+  public var heldPackets: Int { jitter.count + kept.count }
 
   // MARK: In
 
@@ -143,6 +152,10 @@ public struct AudioReceiver: ~Copyable {
     if let given = packet.level { level = 0 &- Int(given & 127) }
     // −127 by the sender's own measure is digital silence: a muted microphone. Nothing is lost by not decoding it.
     let quiet = payload.quiet || packet.level.map { $0 & 127 == 127 } ?? false
+    // What the packet tells of its loudness goes with it, so that it is known when its time comes.
+    var packet = packet
+    hasLevels = packet.level != nil
+    if packet.level == nil { packet.level = UInt8(clamping: 0 &- payload.claim) }
     do {
       try jitter.insert(
         packet, samples: payload.samples, clockScale: codec == .opus ? 1 : 6, quiet: quiet, level: level,
@@ -158,6 +171,7 @@ public struct AudioReceiver: ~Copyable {
     }
     statistics.packetsInserted &+= 1
     newest.take(level: level, timestamp: packet.timestamp, now: now)
+    shape.note(payload.opus, byteCount: Int(packet.payloadCount))
   }
 
   private struct Payload {
@@ -165,30 +179,47 @@ public struct AudioReceiver: ~Copyable {
     var level: Int
     var quiet: Bool
     var repeats = false
+    /// As `level`, but SILK's word is taken for it whether there is a voice.
+    var claim: Int
+    var opus: OpusStreamShape.Packet?
   }
 
   private mutating func inspect(_ bytes: RawSpan, codec: AudioCodec) throws(DropReason) -> Payload {
     switch codec {
     case .opus:
       guard let packet = try? OpusPacket(parsing: bytes) else { throw .codecError }
-      if packet.isDTX { return Payload(samples: packet.samples, level: -127, quiet: true) }
+      let repeats = packet.hasFEC(in: bytes)
+      let kind = OpusStreamShape.Packet(packet, repeats: repeats)
+      if packet.isDTX {
+        return Payload(samples: packet.samples, level: -127, quiet: true, claim: -127, opus: kind)
+      }
       // Bytes in 20 ms: room noise takes 15–40, speech at common rates 50–100.
       let size = packet.frameBytes &* 960 / packet.samples
       var level = min(-20, -70 &+ size / 2)
       // No voice may be noise or a steady tone, music too: just loud enough that the mixer decodes it once and measures.
-      if packet.hasVoice(in: bytes) == false { level = min(level, TalkerChoice.threshold + 1) }
-      return Payload(samples: packet.samples, level: level, quiet: false, repeats: packet.hasFEC(in: bytes))
+      var claim = level
+      switch packet.hasVoice(in: bytes) {
+      case false?:
+        level = min(level, TalkerChoice.threshold + 1)
+        claim = min(level, TalkerChoice.threshold - 5)
+      case true?: claim = max(level, TalkerChoice.threshold + 1)
+      case nil: break
+      }
+      return Payload(
+        samples: packet.samples, level: level, quiet: false, repeats: repeats, claim: claim, opus: kind)
     case .g722:
       let samples = bytes.byteCount &* 6
       guard samples <= AudioLimits.packetSamples else { throw .codecError }
       // Fitted to tones: a step of 5,092 is one at −33 dBov, 9,826 one at −13; less predictable sounds read higher.
       let level = -36 &+ (meter.measure(bytes) &- 5_092) / 240
-      return Payload(samples: samples, level: max(-127, min(0, level)), quiet: false)
+      let bounded = max(-127, min(0, level))
+      return Payload(samples: samples, level: bounded, quiet: false, claim: bounded)
     case .pcmu, .pcma:
       let samples = bytes.byteCount &* 6
       guard samples <= AudioLimits.packetSamples else { throw .codecError }
       let (energy, count) = G711.meanSquare(bytes, law: codec == .pcmu ? .mu : .a)
-      return Payload(samples: samples, level: LevelKernels.level(energy: energy, count: count), quiet: false)
+      let level = LevelKernels.level(energy: energy, count: count)
+      return Payload(samples: samples, level: level, quiet: false, claim: level)
     }
   }
 
@@ -220,9 +251,9 @@ public struct AudioReceiver: ~Copyable {
   ) -> AudioRendering {
     precondition(output.count == Self.frameSamples)
     if jitter.beginTick(now: now, pool: &pool) {
-      forgetForwarded(pool: &pool)
+      isForwarding = false
       beginSpurt()
-    } else if forwarded[1] != nil {
+    } else if isForwarding {
       endForwarding(pool: &pool)
     }
     var tick = Tick()
@@ -272,7 +303,7 @@ public struct AudioReceiver: ~Copyable {
       switch jitter.next(now: now, available: pcm.available, pool: &pool) {
       case .decode(let packet, let samples):
         decode(packet, samples: samples, pool: pool, tick: &tick)
-        pool.give(packet.buffer)
+        kept.append(packet, &pool)
         tick.held = false
       case .recover(let packet, let samples):
         recover(from: packet, samples: samples, pool: pool, tick: &tick)

@@ -86,6 +86,30 @@
     return count
   }
 
+  /// Copies `output.count` samples of the past, of which the last lies `distance` samples before the next to be played.
+  /// - Returns: `false`, nothing copied, when they are older than what is kept.
+  public func copyPast(_ distance: Int, into output: inout MutableSpan<Int16>) -> Bool {
+    guard distance >= 0, output.count &+ distance <= Self.history else { return false }
+    // start ≥ history ≥ count + distance
+    let source = unsafe Span(_unsafeStart: memory + (start &- distance &- output.count), count: output.count)
+    for i in 0..<output.count { output[i] = source[i] }
+    return true
+  }
+
+  /// Goes back by a pitch period, or as many as are `lag` samples at least, and forward by `lag`: `lag` samples later the
+  /// signal resembles what it would be now.
+  /// - Returns: samples by which there is more to play.
+  public mutating func rewind(atLeast lag: Int) -> Int {
+    guard lag > 0, lag <= Self.longestPeriod else { return 0 }
+    let period = similar(at: start &- Self.overlap, ahead: false, longest: Self.longestPeriod, urgent: false) ?? lag
+    // At most 2 · longestPeriod ≤ history: start stays where the past is kept.
+    let back = (lag &+ period &- 1) / period &* period &- lag
+    guard start &- back >= Self.history || end &+ back <= Self.capacity else { return 0 }
+    start &-= back
+    if start < Self.history { shift(by: Self.history &- start) }
+    return back
+  }
+
   // MARK: Time
 
   /// Removes one pitch period of at most `limit` samples.

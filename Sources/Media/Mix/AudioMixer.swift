@@ -9,8 +9,8 @@ import RTP
 public struct AudioMixer: ~Copyable {
   /// A silent stream's keep-alive: every 400 ms.
   static let comfortTicks: Int64 = 20
-  /// Datagrams that one leg may need in a tick: two of 10 ms and a report.
-  public static let packetsPerLeg = 3
+  /// Datagrams that one leg may need in a tick: three of a forwarded stream and a report.
+  public static let packetsPerLeg = 4
 
   var scratch = MixScratch()
   /// The meeting whose tick is not finished; −1 when none.
@@ -19,6 +19,9 @@ public struct AudioMixer: ~Copyable {
   var isMixed = false
   /// The next of the meeting's legs to be sent to.
   var cursor = 0
+  var places = TalkerPlaces()
+  /// Talkers of other parts of the meeting who are in the mix.
+  var remoteVoices = 0
 
   init() {}
 
@@ -39,12 +42,16 @@ extension MediaWorker {
     if !mixer.isMixed {
       let begun = watch()
       chooseTalkers(of: meeting, now: now)
-      let voices = renderTalkers(of: meeting, now: now)
-      encodeShared(meeting, voices: voices.count)
-      encodeForTalkers(of: meeting, voices)
+      lookAtTalkers(of: meeting, now: now)
+      chooseSources(of: meeting)
+      takeTalkers(of: meeting, now: now)
+      mixer.remoteVoices = mixRemote(meeting)
+      fillShared(meeting)
+      fillOwn(meeting)
       noteTalkers(of: meeting, now: now)
       meetings[meeting].evidence.ticked(
-        voices: voices.count, limited: meetings[meeting].limiter.gain < 1, tick: schedule.tick)
+        voices: mixer.places.voices.nonzeroBitCount &+ mixer.remoteVoices, limited: meetings[meeting].limiter.gain < 1,
+        tick: schedule.tick)
       sampleEvidence(of: meeting, now: now)
       countTick(of: meeting, since: begun)
       mixer.isMixed = true
@@ -148,111 +155,16 @@ extension MediaWorker {
     }
   }
 
-  // MARK: Decode and total
-
-  /// Talkers whose frame is in the mix: how many, and a bit for each talker's place.
-  private struct Voices {
-    var count = 0
-    var places: UInt32 = 0
-  }
-
-  private mutating func renderTalkers(of meeting: Int, now: Instant) -> Voices {
-    var voices = Voices()
-    mixer.scratch.clear()
-    for index in 0..<meetings[meeting].formats.count { meetings[meeting].formats[index].listeners = 0 }
-    for index in 0..<meetings[meeting].legs.count {
-      let slot = Int(meetings[meeting].legs[index])
-      let talker = legs[slot].talker
-      if talker < 0 {
-        legs[slot].audio.skip(now: now, pool: &pool)
-        legs[slot].isMixed = false
-        if legs[slot].listens { meetings[meeting].formats[legs[slot].format].listeners &+= 1 }
-        continue
-      }
-      let before = legs[slot].audio.statistics.decodes
-      let begun = watch()
-      let rendering = mixer.scratch.render(talker, &legs[slot].audio, now: now, pool: &pool)
-      counters.costs.decodeNanoseconds &+= watch(since: begun)
-      counters.costs.talkerTicks &+= 1
-      counters.decoded(legs[slot].audio.statistics.decodes &- before, as: legs[slot].audio.codec)
-      let level = rendering == .silent ? -127 : mixer.scratch.level(of: talker)
-      legs[slot].measuredLevel = level
-      let wasMixed = legs[slot].isMixed
-      let isLeaving = legs[slot].isLeaving
-      legs[slot].isMixed =
-        rendering != .silent && (isLeaving || legs[slot].activity.isProven || level >= TalkerChoice.threshold)
-      if legs[slot].isMixed {
-        if isLeaving {
-          mixer.scratch.fadeOut(talker)
-        } else if !wasMixed {
-          mixer.scratch.fadeIn(talker)
-        }
-        mixer.scratch.add(talker)
-        share(slot, of: meeting, begins: !wasMixed)
-        if rendering == .spoken { latency.mixed(arrival: legs[slot].audio.renderedArrival) }
-        legs[slot].evidence.mixed(level: level, tick: schedule.tick)
-        voices.count &+= 1
-        voices.places |= 1 << UInt32(truncatingIfNeeded: talker)
-      } else if !isLeaving, !legs[slot].activity.isProven, legs[slot].listens {
-        meetings[meeting].formats[legs[slot].format].listeners &+= 1  // not in the mix: it hears what all hear
-      }
-    }
-    voices.count &+= mixRemote(meeting)
-    return voices
-  }
-
-  // MARK: Encode once per group
-
-  private mutating func encodeShared(_ meeting: Int, voices: Int) {
-    var level: AudioLevel?
-    for index in 0..<meetings[meeting].formats.count where meetings[meeting].formats[index].legs > 0 {
-      let group = meetings[meeting].formats[index].shared
-      guard voices > 0, meetings[meeting].formats[index].listeners > 0 else {
-        encoders[group].pause()
-        continue
-      }
-      let mixed = level ?? mixer.scratch.mixAll(&meetings[meeting].limiter)
-      level = mixed
-      let begun = watch()
-      let frames = mixer.scratch.encode(
-        for: &encoders[group], level: mixed, tick: schedule.tick, complexity: effort.complexity)
-      counters.costs.encodeNanoseconds &+= watch(since: begun)
-      counters.encoded(UInt64(truncatingIfNeeded: frames), as: encoders[group].encoder.format.codec)
-    }
-  }
-
-  private mutating func encodeForTalkers(of meeting: Int, _ voices: Voices) {
-    for place in 0..<meetings[meeting].choice.count {
-      let slot = meetings[meeting].choice[place]
-      let own = Int(voices.places >> UInt32(truncatingIfNeeded: place) & 1)
-      guard legs[slot].listens, own == 1 || legs[slot].isLeaving || legs[slot].activity.isProven else {
-        releaseEncoder(of: slot)
-        continue
-      }
-      if legs[slot].encoder < 0 { takeEncoder(for: slot, of: meeting) }
-      let group = legs[slot].encoder
-      guard group >= 0 else { continue }
-      guard voices.count &- own > 0 else {
-        encoders[group].pause()
-        continue
-      }
-      let level = mixer.scratch.mixMinus(place, &legs[slot].limiter)
-      if legs[slot].limiter.gain < 1 { legs[slot].evidence.limited(tick: schedule.tick) }
-      let begun = watch()
-      let frames = mixer.scratch.encode(
-        for: &encoders[group], level: level, tick: schedule.tick, complexity: effort.complexity)
-      counters.costs.encodeNanoseconds &+= watch(since: begun)
-      counters.encoded(UInt64(truncatingIfNeeded: frames), as: encoders[group].encoder.format.codec)
-    }
-  }
+  // MARK: Listeners
 
   /// A leg became a talker: it leaves its group with a copy of the group's encoder, so that its peer hears no seam.
-  private mutating func takeEncoder(for slot: Int, of meeting: Int) {
+  mutating func takeEncoder(for slot: Int, of meeting: Int) {
     let format = meetings[meeting].formats[legs[slot].format]
     for index in 0..<format.ownCount {
       let group = Int(format.own[index])
       guard encoders[group].owner < 0 else { continue }
       encoders.withPair(group, format.shared) { $0.adopt($1, for: slot) }
+      if encoders[group].source.forwarded == slot { encoders[group].fallSilent() }
       legs[slot].encoder = group
       legs[slot].limiter = meetings[meeting].limiter
       return
@@ -272,7 +184,8 @@ extension MediaWorker {
       encoders.withPair(shared, own) { $0.resume($1) }
       // A second one that returns in the same tick is one more listener.
       meetings[meeting].formats[format].listeners = 1
-    } else {
+    } else if encoders[own].source.forwarded < 0 || encoders[own].source.forwarded != encoders[shared].source.forwarded
+    {
       encoders[shared].beginAnew()
     }
     releaseEncoder(of: slot)
@@ -282,6 +195,7 @@ extension MediaWorker {
     let group = legs[slot].encoder
     guard group >= 0 else { return }
     encoders[group].owner = -1
+    encoders[group].source.end()
     encoders[group].pause()
     legs[slot].encoder = -1
   }
@@ -297,7 +211,8 @@ extension MediaWorker {
       for index in 0..<packets {
         Self.emit(slot, &legs[slot], encoders, group, index, tick: tick, &pool, &counters, into: &egress)
       }
-      if packets == 0, encoders[group].isPaused, tick &- legs[slot].send.lastTick >= AudioMixer.comfortTicks {
+      let wait = encoders[group].endsStream ? 1 : AudioMixer.comfortTicks
+      if packets == 0, encoders[group].isQuiet, tick &- legs[slot].send.lastTick >= wait {
         Self.emit(slot, &legs[slot], encoders, group, nil, tick: tick, &pool, &counters, into: &egress)
       }
     }
@@ -379,7 +294,7 @@ extension MediaWorker {
     let metrics = leg.rtcp.extendsReports ? leg.metrics : nil
     return try pool.withMutableBytes(of: buffer) { (bytes: inout MutableRawSpan) throws(DropReason) -> Int in
       let written = leg.rtcp.write(
-        send: leg.send, block: block, metrics: metrics, wall: wall, timestamp: leg.send.timestamp(at: tick),
+        send: leg.send, block: block, metrics: metrics, wall: wall, timestamp: leg.send.reportTimestamp(at: tick),
         goodbye: goodbye, now: now, into: &bytes)
       guard let written else { throw .tooLong }
       return written

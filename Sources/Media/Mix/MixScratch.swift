@@ -100,8 +100,19 @@ import RTP
     return Self.level(of: mix.span)
   }
 
-  /// The total without talker `place`'s own voice, limited, becomes the mix.
-  mutating func mixMinus(_ place: Int, _ limiter: inout Limiter) -> AudioLevel {
+  /// What was played of a talker before this tick's frame takes the mix's place.
+  /// - Returns: `false` when that is not kept any more.
+  mutating func takePast(of receiver: inout AudioReceiver) -> Bool {
+    var past = unsafe frame(Self.mixPlace).mutableSpan
+    return receiver.pcm.copyPast(Self.samples, into: &past)
+  }
+
+  /// The group's encoder hears what `takePast` took.
+  func warmUp(_ group: inout EncodeGroup) -> Int { unsafe group.warmUp(frame(Self.mixPlace).span) }
+
+  /// The total, limited, without talker `place`'s own voice if that is in it, becomes the mix.
+  mutating func mixMinus(_ place: Int?, _ limiter: inout Limiter) -> AudioLevel {
+    guard let place else { return mixAll(&limiter) }
     precondition(place < Self.mixPlace)
     var difference = unsafe minus.mutableSpan
     unsafe MixKernels.mixMinus(&difference, total: total.span, own: frame(place).span)

@@ -79,6 +79,8 @@ struct TalkerActivity: BitwiseCopyable {
   mutating func silence() { self = TalkerActivity() }
 
   var isTalking: Bool { hold > 0 }
+  /// Smoothed, −127…0 dBov.
+  var level: Int { Int(loudness) / 16 &- 127 }
   /// Perhaps loud: to be looked at one at a time.
   var isProbe: Bool { !isProven && newest < Self.trusted }
   /// Never found to be wrong: looked at without delay.

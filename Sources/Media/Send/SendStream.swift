@@ -13,6 +13,11 @@ struct SendStream: BitwiseCopyable {
   /// Where the last packet's audio ended.
   private var nextTimestamp: UInt32
   private var hasSent = false
+  /// Of the last packet: whose time it counted in, and how far that was from ours.
+  private var timeline: UInt32 = 0
+  private var skew: UInt32 = 0
+  /// Packets of others' streams that we left a gap for, ever: the peer reports them as lost, though they never left here.
+  private(set) var gaps: UInt64 = 0
   private(set) var packets: UInt64 = 0
   /// Payload only, as sender reports count (RFC 3550 §6.4.1).
   private(set) var octets: UInt64 = 0
@@ -54,6 +59,20 @@ struct SendStream: BitwiseCopyable {
     originTimestamp &+ UInt32(truncatingIfNeeded: tick &- originTick) &* (clockRate / 50)
   }
 
+  /// The timestamp for sender reports: that of a tick's first sample, as the stream is running now.
+  func reportTimestamp(at tick: Int64) -> UInt32 { timestamp(at: tick) &+ skew }
+
+  /// Another source's packets follow: where they would overlap with the last one, or leave a small gap, our time moves to
+  /// where that ended. 120 and 40 ms: two clocks and the ticks between them do not come further apart.
+  private mutating func join(_ packet: EncodedAudio, tick: Int64) {
+    timeline = packet.timeline
+    guard hasSent else { return }
+    let start = timestamp(at: tick) &+ UInt32(bitPattern: packet.timestampOffset)
+    let behind = Int32(bitPattern: nextTimestamp &- start)
+    let millisecond = Int32(clockRate / 1000)
+    if behind > -40 &* millisecond, behind <= 120 &* millisecond { originTimestamp &+= UInt32(bitPattern: behind) }
+  }
+
   /// Writes header and payload of the next packet; nothing is counted before `sent`.
   ///
   /// - Parameters:
@@ -64,11 +83,18 @@ struct SendStream: BitwiseCopyable {
   mutating func write(
     _ packet: EncodedAudio, payload: RawSpan, tick: Int64, level: AudioLevel, into bytes: inout MutableRawSpan
   ) -> Int? {
+    if packet.timeline != timeline { join(packet, tick: tick) }
     let start = timestamp(at: tick) &+ UInt32(bitPattern: packet.timestampOffset)
     if hasSent, nextTimestamp.isSeriallyAfter(start) { return nil }
     // A talk spurt begins when time passed without packets (RFC 3551 §4.1).
-    writer.marker = !hasSent || start != nextTimestamp
+    writer.marker = !hasSent || start != nextTimestamp && packet.lostBefore == 0
     writer.timestamp = start
+    skew = packet.timeline == 0 ? 0 : UInt32(bitPattern: packet.timestampOffset)
+    if hasSent, packet.lostBefore > 0 {
+      // The peer sees the loss where it was, and conceals or repairs it itself.
+      writer.sequence &+= packet.lostBefore
+      gaps &+= UInt64(packet.lostBefore)
+    }
     writer.audioLevel = level
     guard let offset = writer.write(into: &bytes), packet.byteCount <= payload.byteCount,
       offset &+ packet.byteCount <= bytes.byteCount

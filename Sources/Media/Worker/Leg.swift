@@ -66,6 +66,10 @@ struct Leg: ~Copyable {
   var newest = NewestAudio()
   /// Of its last decoded tick, −127…0 dBov.
   var measuredLevel = -127
+  /// What it will be in this tick, as far as its packets tell.
+  var nextLevel = -127
+  /// Its packets claim silence, and what is decoded of them is loud: music, or a steady tone.
+  var isUnderstated = false
 
   // MARK: Sending
 

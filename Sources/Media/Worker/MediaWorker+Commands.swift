@@ -170,6 +170,7 @@ extension MediaWorker {
     forgetNews(of: slot)
     router.remove(slot, &legs)
     leaveFormat(slot, of: meeting)
+    forgetSource(slot, in: meeting)
     meetings[meeting].choice.remove(slot)
     for index in 0..<meetings[meeting].choice.count { legs[meetings[meeting].choice[index]].talker = index }
     let place = legs[slot].placeInMeeting
@@ -185,6 +186,9 @@ extension MediaWorker {
   /// Bit rates that listeners are given: wishes in between share the next lower one's encoder.
   static let opusBitRates: [Int32] = [64_000, 48_000, 32_000, 24_000, 16_000, 12_000]
 
+  /// The same of talkers' packets that they may be sent.
+  static let acceptedBitRates: [Int32] = [510_000, 128_000, 64_000, 48_000, 32_000, 24_000, 16_000, 12_000]
+
   /// What of a leg's format makes a difference to the encoder.
   static func groupFormat(_ configuration: LegConfiguration) -> AudioFormat {
     var format = AudioFormat(codec: configuration.send.codec, payloadType: 0)
@@ -192,6 +196,7 @@ extension MediaWorker {
     format.opus = configuration.send.opus
     format.opus.dtx = false  // silence is never encoded here
     format.opus.bitRate = opusBitRates.first { $0 <= configuration.send.opus.bitRate } ?? 8_000
+    format.opus.acceptedBitRate = acceptedBitRates.first { $0 <= configuration.send.opus.acceptedBitRate } ?? 8_000
     return format
   }
 
@@ -232,6 +237,16 @@ extension MediaWorker {
     if remaining == 0 {
       _ = encoders.remove(meetings[meeting].formats[place].shared)
       meetings[meeting].formats[place].shared = -1
+    }
+  }
+
+  /// The leg is heard no more: its slot will be another's.
+  private mutating func forgetSource(_ slot: Int, in meeting: Int) {
+    for place in 0..<meetings[meeting].formats.count where meetings[meeting].formats[place].legs > 0 {
+      encoders[meetings[meeting].formats[place].shared].forget(slot)
+      for index in 0..<meetings[meeting].formats[place].ownCount {
+        encoders[Int(meetings[meeting].formats[place].own[index])].forget(slot)
+      }
     }
   }
 

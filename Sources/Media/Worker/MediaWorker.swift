@@ -180,6 +180,8 @@ public struct MediaWorker: ~Copyable {
     report.encodes = counters.encodes
     report.decodesByCodec = counters.decodesByCodec
     report.encodesByCodec = counters.encodesByCodec
+    report.forwards = counters.forwards
+    report.switches = counters.switches
     report.poolCapacity = pool.capacity
     report.poolAvailable = pool.available
     let second = now - nextReport + .seconds(1)
@@ -222,6 +224,10 @@ struct WorkerCounters {
   var encodes: UInt64 = 0
   var decodesByCodec = CodecCounters()
   var encodesByCodec = CodecCounters()
+  /// Packets taken from talkers undecoded; between them and a mix, switches of a group in mid-stream.
+  var forwards: UInt64 = 0
+  var switches: UInt64 = 0
+  var timelines: UInt32 = 0
   var lateTicks: UInt64 = 0
   /// Messages to other workers that were lost for want of room.
   var linkOverflow: UInt64 = 0

@@ -14,6 +14,8 @@ public struct MediaWorkerConfiguration: Sendable {
   public var srtp = SRTPBackend.evp
   /// What the worker measures its own work with; `nil`: it does not.
   public var stopwatch: Stopwatch?
+  /// A single talker's Opus packets go to listeners whom they suit as they are. Off: everything is decoded and mixed.
+  public var forwards = true
   /// Legs without encryption are refused unless set.
   public var allowsPlain = false
 
