@@ -159,3 +159,31 @@ struct ImpairmentTests {
     #expect(line.count == 0)
   }
 }
+
+@Suite("Density of arrivals")
+struct ArrivalDensityTests {
+  @Test("dense from 10,000 a second on, until it falls under 7,000, or nothing comes")
+  func dense() {
+    var density = ArrivalDensity()
+    var now = Instant.zero
+    func pass(_ milliseconds: Int, perSecond: Int) {
+      for _ in 0..<milliseconds {
+        now += .milliseconds(1)
+        density.note(perSecond / 1_000, now: now)
+      }
+    }
+
+    pass(300, perSecond: 9_000)
+    #expect(!density.isDense)
+    pass(300, perSecond: 11_000)
+    #expect(density.isDense)
+    pass(300, perSecond: 8_000)
+    #expect(density.isDense)
+    pass(300, perSecond: 6_000)
+    #expect(!density.isDense)
+    pass(300, perSecond: 50_000)
+    now += .seconds(5)
+    density.note(1, now: now)
+    #expect(!density.isDense)
+  }
+}

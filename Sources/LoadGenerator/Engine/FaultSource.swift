@@ -9,6 +9,8 @@ import Simulation
 struct FaultOptions: Sendable {
   /// SRTP packets with wrong tags to send: in turn from the first leg's address and from addresses that are no leg's.
   var badTags = 0
+  /// They are spread over this time.
+  var badTagsSeconds = 10.0
   /// The last leg sends this many times the packets that it ought to; 1 is none.
   var flood = 1
   static let floodFactor = 100
@@ -16,8 +18,7 @@ struct FaultOptions: Sendable {
 
 /// Sends the faults a little at a time, from when the first packets of the legs concerned have left.
 struct FaultSource {
-  /// Of one slot of 400 µs: 25,000 a second.
-  private static let badTagsPerSlot = 10
+  private let badTagsPerSlot: Int
   private static let foreignAddresses: UInt32 = 64
   private let options: FaultOptions
   private let plan: LoadPlan
@@ -32,6 +33,8 @@ struct FaultSource {
     self.options = options
     self.plan = plan
     left = options.badTags
+    let slots = max(1, Int(options.badTagsSeconds / (Double(FrameWheel.slot.nanoseconds) / 1e9)))
+    badTagsPerSlot = (options.badTags + slots - 1) / slots
   }
 
   /// A leg has sent its packet of a frame.
@@ -51,7 +54,7 @@ struct FaultSource {
 
   mutating func advance(now: Instant, into batch: inout SendBatch) {
     guard left > 0, let peer else { return }
-    for _ in 0..<min(left, Self.badTagsPerSlot) {
+    for _ in 0..<min(left, badTagsPerSlot) {
       left -= 1
       badTagsSent &+= 1
       let isForeign = badTagsSent % 2 == 0

@@ -53,6 +53,7 @@ final class MediaEngine: @unchecked Sendable {
   private var faults: FaultSource
   private var nextControl: Instant
   private var sampleTurn: UInt32 = 0
+  private var density = ArrivalDensity()
   private var thread: PinnedThread?
   private var isFinished = false
   let intervals = IntervalRecorder()
@@ -124,11 +125,19 @@ final class MediaEngine: @unchecked Sendable {
       media.release(now: now)
       now = MonotonicClock.now()
       let wait = max(.zero, min(wheel.due, now + .milliseconds(10)) - now)
+      let isDense = density.isDense
       wakeUp.prepareToWait()
-      let ready = poll.wait(timeout: orders.isEmpty ? wait : .zero)
-      wakeUp.finishWait()
-      if ready.isReadable(0) { receive(onControl: false) }
-      if ready.isReadable(1) { receive(onControl: true) }
+      if isDense {
+        if orders.isEmpty, wait > .zero { wakeUp.wait(timeout: wait) }
+        wakeUp.finishWait()
+        receive(onControl: false)
+        receive(onControl: true)
+      } else {
+        let ready = poll.wait(timeout: orders.isEmpty ? wait : .zero)
+        wakeUp.finishWait()
+        if ready.isReadable(0) { receive(onControl: false) }
+        if ready.isReadable(1) { receive(onControl: true) }
+      }
     }
   }
 
@@ -236,6 +245,7 @@ final class MediaEngine: @unchecked Sendable {
         onControl
         ? control.receive { local, _, bytes, count in take(local, &bytes, count, now) }
         : media.receive { local, _, bytes, count in take(local, &bytes, count, now) }
+      density.note(count, now: now)
       // Sending must not wait for an endless stream of arrivals.
       if count < AddressFan.batch || wheel.due <= now { return }
     }

@@ -27,7 +27,7 @@ struct RunCommand: ParsableCommand {
   var hostReport: String?
   @Option(help: "content: calls, packets, who was heard; full: also slack and delay, as capacity demands them.")
   var gate = GateName.content
-  @Option(help: "Send this many SRTP packets with wrong tags, from one leg's address and from foreign ones.")
+  @Option(help: "Send so many SRTP packets with wrong tags over --duration, from a leg's address and from others.")
   var badTags = 0
   @Flag(help: "The last leg sends a hundred times its packets.")
   var floodLeg = false
@@ -70,6 +70,7 @@ struct RunCommand: ParsableCommand {
     var options = load.engine
     options.cpu = cpu
     options.faults.badTags = badTags
+    options.faults.badTagsSeconds = duration
     options.faults.flood = floodLeg ? FaultOptions.floodFactor : 1
     return options
   }

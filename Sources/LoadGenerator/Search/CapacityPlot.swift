@@ -21,10 +21,10 @@ package enum CapacityPlot {
     var curves: [Curve]
   }
 
-  private static let width = 760.0
+  private static let width = 780.0
   private static let left = 76.0
   private static let right = 172.0
-  private static let top = 66.0
+  private static let top = 84.0
   private static let panelHeight = 170.0
   private static let gap = 52.0
 

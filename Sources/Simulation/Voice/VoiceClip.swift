@@ -11,26 +11,43 @@ public struct VoiceClip: Sendable {
   public let packetMilliseconds: Int
   /// RTP timestamp units of one packet.
   public let packetDuration: UInt32
-  /// Level of each packet in −dBov (RFC 6464).
-  public let levels: [UInt8]
-  private let bytes: [UInt8]
-  private let offsets: [Int]
+  /// One object, so that a copy costs one reference.
+  private let packets: Packets
 
-  public var count: Int { levels.count }
+  private final class Packets: Sendable {
+    let levels: [UInt8]
+    let bytes: [UInt8]
+    let offsets: [Int]
+
+    init(levels: [UInt8], bytes: [UInt8], offsets: [Int]) {
+      self.levels = levels
+      self.bytes = bytes
+      self.offsets = offsets
+    }
+  }
+
+  /// Level of each packet in −dBov (RFC 6464).
+  public var levels: [UInt8] { packets.levels }
+  private var bytes: [UInt8] { packets.bytes }
+  private var offsets: [Int] { packets.offsets }
+  public var count: Int { packets.levels.count }
 
   /// The payload of one packet; the clip repeats.
   public func withPayload<Result>(_ index: Int, _ body: (RawSpan) -> Result) -> Result {
     let packet = index % count
-    return unsafe body(bytes.span.bytes.extracting(offsets[packet]..<offsets[packet + 1]))
+    let all = bytes
+    return unsafe body(all.span.bytes.extracting(offsets[packet]..<offsets[packet + 1]))
   }
   /// - Returns: `false`, and nothing is written, when it does not fit.
   public func copyPayload(_ index: Int, to bytes: inout MutableRawSpan, at offset: Int) -> Bool {
-    let packet = index % count
-    let range = offsets[packet]..<offsets[packet + 1]
+    let packets = self.packets
+    let packet = index % packets.levels.count
+    let range = packets.offsets[packet]..<packets.offsets[packet + 1]
     guard offset >= 0, offset + range.count <= bytes.byteCount else { return false }
     var position = offset
     var next = range.lowerBound
-    let source = unsafe self.bytes.span.bytes
+    let all = packets.bytes
+    let source = unsafe all.span.bytes
     while next + 8 <= range.upperBound {
       bytes.store(source.uint64(at: next) ?? 0, at: position)
       next += 8
@@ -104,9 +121,7 @@ public struct VoiceClip: Sendable {
     self.format = format
     self.packetMilliseconds = packetMilliseconds
     packetDuration = UInt32(format.codec.clockRate / 1_000 * packetMilliseconds)
-    self.bytes = bytes
-    self.offsets = offsets
-    self.levels = levels
+    packets = Packets(levels: levels, bytes: bytes, offsets: offsets)
   }
 
   private static func angle(_ frequency: Double, _ position: Int) -> Double {
