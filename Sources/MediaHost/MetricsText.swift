@@ -148,6 +148,7 @@ extension HostFigures {
     }
     let counters: [(String, String, (WorkerReport) -> UInt64)] = [
       ("parley_forwarded_packets_total", "A single talker's packets passed on without decoding.", { $0.forwarded }),
+      ("parley_worker_turns_total", "Turns of the worker's loop.", { $0.costs.turns }),
       ("parley_late_ticks_total", "Ticks whose packets left after the next tick was due.", { $0.lateTicks }),
       (
         "parley_evidence_lost_total", "Legs' seconds that the control thread did not take in time.", { $0.evidenceLost }

@@ -178,14 +178,14 @@ struct CapacityModelTests {
     "what a meeting of 300 costs tells where a meeting of thousands ends, within a tenth", arguments: [100, 300, 900])
   func listeners(legs: Int) {
     var prices = WorkPrices.typical
+    prices.turn *= 1.4 / prices.packetIn  // dear in proportion
     (prices.packetIn, prices.packetOut, prices.legTick) = (1.4, 2.9, 0.2)
-    prices.turn = 8 * 1.4 / 1.2  // dear in proportion
     let model = CapacityModel(load(legs: legs, talkers: 3, prices: prices))
 
     let room = model.room(for: .listener)
 
     // 0.92 s less turns, three decoders and four encoders, by what each leg takes.
-    let fixed = 1_050 * prices.turn + 50 * (3 * prices.decode + 4 * prices.encode)
+    let fixed = 480 * prices.turn + 50 * (3 * prices.decode + 4 * prices.encode)
     let truth = (0.92e6 - fixed) / (50 * (prices.packetIn + prices.packetOut + prices.legTick))
     #expect(model.basis == .measured)
     #expect(abs(Double(legs + room.legs) - truth) < truth / 10, "\(legs + room.legs) of \(truth)")
@@ -195,8 +195,8 @@ struct CapacityModelTests {
   @Test("where sending is dear, the tick ends it before the time does")
   func tick() {
     var prices = WorkPrices.typical
+    prices.turn *= 0.2 / prices.packetIn
     (prices.packetIn, prices.packetOut) = (0.2, 5)
-    prices.turn = 8 * 0.2 / 1.2
     let model = CapacityModel(load(legs: 500, talkers: 3, prices: prices))
 
     let room = model.room(for: .listener)
@@ -214,7 +214,7 @@ struct CapacityModelTests {
     load.forwarded = 1_000
     let forwarding = CapacityModel(load).room(for: .oneOfTenTalks).legs
 
-    #expect(three < one && one < forwarding && three > 100)
+    #expect(three < one && one < forwarding && three > 50)
   }
 
   @Test("a worker that has nothing to do is judged by typical prices; a full one has no room")
@@ -232,6 +232,7 @@ struct CapacityModelTests {
   func stolen() {
     var load = load(legs: 300, talkers: 3, prices: .typical)
     let honest = CapacityModel(load).prices.packetOut
+    let alone = CapacityModel(load).room(for: .listener).legs
     load.costs.sendNanoseconds *= 2
     load.costs.receiveNanoseconds *= 2
     load.costs.tickNanoseconds *= 2
@@ -239,5 +240,7 @@ struct CapacityModelTests {
     load.costs.encodeNanoseconds *= 2
 
     #expect(abs(CapacityModel(load).prices.packetOut - honest) < honest / 100)
+    // … but it is not there to be spent either.
+    #expect(CapacityModel(load).room(for: .listener).legs < alone)
   }
 }
