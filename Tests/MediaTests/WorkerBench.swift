@@ -314,6 +314,8 @@ final class WorkerBench {
       random: RandomSource(seed: 42))
     configuration.limits = limits
     configuration.allowsPlain = allowsPlain
+    // What a media host takes; the peers encrypt by EVP.
+    configuration.srtp = .best()
     configuration.forwards = forwards
     worker = MediaWorker(configuration: configuration, now: now)
     egress = DatagramBatch(capacity: egressCapacity)

@@ -77,7 +77,9 @@ struct RTCPSession {
 
   mutating func isDue(now: Instant, random: inout RandomSource) -> Bool {
     // Members are two, so reconsideration never moves the deadline for long.
-    now >= schedule.deadline && schedule.isDue(now: now, random: &random)
+    guard now >= schedule.deadline, schedule.isDue(now: now, random: &random) else { return false }
+    isEarly = false
+    return true
   }
 
   /// Writes one compound: SR or RR, SDES, extended reports where the peer knows them, and BYE at the end of the leg. An
