@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <stdio.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -130,6 +132,22 @@ int cl_available_cpus(int *cpus, int count) {
 
 int cl_current_cpu(void) { return result(sched_getcpu()); }
 
+int cl_core_of(int cpu) {
+  char path[96];
+  snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
+  FILE *file = fopen(path, "re");
+  if (!file) return -errno;
+  int first = -1;
+  int got = fscanf(file, "%d", &first);
+  fclose(file);
+  return got == 1 && first >= 0 ? first : -EINVAL;
+}
+
+int cl_realtime_self(int priority) {
+  struct sched_param parameters = {.sched_priority = priority};
+  return -pthread_setschedparam(pthread_self(), SCHED_FIFO, &parameters);
+}
+
 int cl_confine(const int *cpus, int count) {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -194,3 +212,22 @@ int cl_map(void **memory, size_t bytes) {
 int cl_unmap(void *memory, size_t bytes) { return result(munmap(memory, bytes)); }
 int cl_advise_huge(void *memory, size_t bytes) { return result(madvise(memory, bytes, MADV_HUGEPAGE)); }
 int cl_lock_memory(void *memory, size_t bytes) { return result(mlock(memory, bytes)); }
+
+size_t cl_huge_bytes(const void *memory) {
+  FILE *file = fopen("/proc/self/smaps", "re");
+  if (!file) return 0;
+  char line[512];
+  size_t kilobytes = 0;
+  int inside = 0;
+  while (fgets(line, sizeof line, file)) {
+    uintptr_t from, to;
+    if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &from, &to) == 2) {
+      if (inside) break;
+      inside = (uintptr_t)memory >= from && (uintptr_t)memory < to;
+    } else if (inside && sscanf(line, "AnonHugePages: %zu kB", &kilobytes) == 1) {
+      break;
+    }
+  }
+  fclose(file);
+  return kilobytes * 1024;
+}

@@ -116,6 +116,8 @@ public struct MediaHostConfiguration: Equatable, Sendable {
   public var plainRTP = false
   /// Where figures are served to Prometheus, and to the operator's command on this machine; `nil`: nowhere.
   public var metrics: SocketAddress? = MediaHostConfiguration.defaultMetrics
+  /// SCHED_FIFO for the workers' threads, 1–99; 0: as every other thread.
+  public var realtimePriority = 0
 
   public static let defaultMetrics = SocketAddress(ipv4: 0x7f00_0001, port: 9_108)
   /// The fastest that runs here; Intel's library; OpenSSL; libsrtp2.
@@ -153,6 +155,7 @@ public struct MediaHostConfiguration: Equatable, Sendable {
       if text.isEmpty { return .some(nil) }
       return SocketAddress(text).map { .some($0) }
     }
+    realtimePriority = reader.number("realtime-priority", in: 0...99, default: realtimePriority)
     reader.complainAboutUnknownKeys()
   }
 }
@@ -183,6 +186,7 @@ extension DeploymentConfiguration: CustomStringConvertible {
       srtp: \(mediaHost.srtp)
       plain-rtp: \(mediaHost.plainRTP)
       metrics: "\(mediaHost.metrics.map { "\($0)" } ?? "")"
+      realtime-priority: \(mediaHost.realtimePriority)
     """
   }
 }

@@ -41,6 +41,14 @@ import Primitives
     @inlinable public init() {}
   }
 
+  /// What a waiting voice packet takes of a socket's buffer: measured 832 bytes on loopback; a network card's driver may
+  /// take a page's half.
+  public static let kernelBytesPerPacket = 832
+
+  /// Voice packets that the receive buffer holds: the kernel lets twice the granted bytes wait, its own bookkeeping
+  /// included.
+  public var receiveBufferPackets: Int { 2 * receiveBufferBytes / Self.kernelBytesPerPacket }
+
   public let descriptor: Int32
   /// With the port that the kernel chose when 0 was asked for.
   public let localAddress: SocketAddress

@@ -4,40 +4,41 @@ import CLinux
 import CNUMA
 
 /// Zeroed memory for a packet pool. Make it on the thread that will use it: that thread's node is the local one.
-/// Whatever cannot be had (NUMA, huge pages, locking) is done without; the flags say what was got.
+/// Whatever cannot be had (NUMA, huge pages, locking) is done without; the properties say what was got, not what was asked.
 @safe public struct NUMAMemory: ~Copyable, @unchecked Sendable {
   // @unchecked: only an address; whoever owns the block decides which thread uses it.
+  public static let hugePage = 2 << 20
+
   public let byteCount: Int
-  /// Page-aligned.
+  /// On a huge page's boundary.
   public let address: UnsafeMutableRawPointer
+  /// The kernel was told to prefer this thread's node; without NUMA there is only one.
   public let isNodeLocal: Bool
-  public let hasHugePages: Bool
+  /// How much of it lies in huge pages.
+  public let hugeBytes: Int
   public let isLocked: Bool
+  private let mapping: UnsafeMutableRawPointer
 
   /// - Parameter byteCount: rounded up to whole 2 MiB pages; at least 1.
   public init(byteCount: Int, lock: Bool = true) throws(LinuxError) {
     precondition(byteCount > 0 && byteCount <= 1 << 40)
-    let size = (byteCount + (2 << 20) - 1) & ~((2 << 20) - 1)
+    let size = (byteCount + Self.hugePage - 1) & ~(Self.hugePage - 1)
     var block: UnsafeMutableRawPointer?
-    if numa_available() >= 0 { unsafe block = numa_alloc_local(size) }
-    unsafe isNodeLocal = block != nil
-    if unsafe block == nil {
-      let result = unsafe cl_map(&block, size)
-      guard result == 0 else { throw LinuxError(call: "mmap", result: result) }
-    }
+    // A page more than needed, so that a whole one begins inside: what of it is never touched costs nothing.
+    let result = unsafe cl_map(&block, size + Self.hugePage)
+    guard result == 0 else { throw LinuxError(call: "mmap", result: result) }
     guard let block = unsafe block else { throw LinuxError.exhausted(call: "mmap") }
-    unsafe address = block
+    let aligned = unsafe block.alignedUp(toMultipleOf: Self.hugePage)
+    isNodeLocal = numa_available() >= 0
+    if isNodeLocal { unsafe numa_setlocal_memory(aligned, size) }
+    unsafe _ = cl_advise_huge(aligned, size)
+    unsafe aligned.initializeMemory(as: UInt8.self, repeating: 0, count: size)  // first touch places the pages
+    unsafe isLocked = lock && cl_lock_memory(aligned, size) == 0
+    unsafe hugeBytes = min(size, cl_huge_bytes(aligned))
+    unsafe mapping = block
+    unsafe address = aligned
     self.byteCount = size
-    unsafe hasHugePages = cl_advise_huge(block, size) == 0
-    unsafe block.initializeMemory(as: UInt8.self, repeating: 0, count: size)  // first touch places the pages
-    unsafe isLocked = lock && cl_lock_memory(block, size) == 0
   }
 
-  deinit {
-    if isNodeLocal {
-      unsafe numa_free(address, byteCount)
-    } else {
-      unsafe _ = cl_unmap(address, byteCount)
-    }
-  }
+  deinit { unsafe _ = cl_unmap(mapping, byteCount + Self.hugePage) }
 }

@@ -33,6 +33,15 @@ import CLinux
     unsafe thread = started
   }
 
+  /// Puts the calling thread before all ordinary ones (SCHED_FIFO), on every CPU it may run on.
+  ///
+  /// - Parameter priority: 1–99.
+  /// - Throws: `.notPermitted` without CAP_SYS_NICE or a high enough RLIMIT_RTPRIO.
+  public static func makeRealtime(priority: Int) throws(LinuxError) {
+    let result = cl_realtime_self(Int32(clamping: priority))
+    guard result == 0 else { throw LinuxError(call: "SCHED_FIFO", result: result) }
+  }
+
   /// Waits until the body has returned.
   public func join() {
     guard let handle = unsafe thread else { return }

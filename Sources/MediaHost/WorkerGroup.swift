@@ -42,9 +42,12 @@ final class WorkerGroup: Sendable {
         configuration.allowsPlain = settings.plainRTP
         configuration.limits.legs = settings.maximumLegs
         configuration.limits.legsPerMeeting = settings.maximumLegs
+        // Each leg keeps up to three packets; the rest is for talkers' jitter buffers and what is on its way.
+        configuration.limits.packets = max(configuration.limits.packets, 4 * settings.maximumLegs + 8_192)
         var own = WorkerThread.Configuration(worker: configuration, cpu: cpu, address: address)
         own.origin = clock.instant
         own.links = links
+        own.realtimePriority = settings.realtimePriority
         let thread = try WorkerThread(own, eventsReady: eventsReady)
         started.append(thread)
         let grants = thread.grants
@@ -53,8 +56,11 @@ final class WorkerGroup: Sendable {
           metadata: [
             "worker": "\(number)", "cpu": "\(cpu)", "media": "\(thread.mediaAddress)", "srtp": "\(backend.description)",
             "receive-buffer": "\(grants.receiveBufferBytes)", "memory": "\(grants.memoryBytes)",
-            "huge-pages": "\(grants.hasHugePages)", "locked": "\(grants.isLocked)",
+            "huge-pages": "\(grants.hugeBytes)", "locked": "\(grants.isLocked)",
+            "node": "\(ProcessorSet.node(of: cpu))", "node-local": "\(grants.isNodeLocal)",
+            "realtime": "\(grants.isRealtime ? settings.realtimePriority : 0)",
           ])
+        Self.warn(of: grants, number, settings, log)
       }
     } catch {
       for thread in started { thread.stop() }
@@ -65,6 +71,26 @@ final class WorkerGroup: Sendable {
 
   func stop() {
     for worker in workers { worker.stop() }
+  }
+
+  /// Of what the system did not grant and the operator can give.
+  private static func warn(
+    of grants: WorkerThread.Grants, _ worker: Int, _ settings: MediaHostConfiguration, _ log: Logger
+  ) {
+    let wanted = 2 * settings.maximumLegs  // 40 ms of packets of 20 ms
+    if grants.receiveBufferPackets < wanted {
+      log.warning(
+        "the receive buffer holds less than 40 ms of the packets of maximum-legs; raise net.core.rmem_max",
+        metadata: [
+          "worker": "\(worker)", "packets": "\(grants.receiveBufferPackets)", "wanted": "\(wanted)",
+          "rmem_max": "\(wanted * DatagramSocket.kernelBytesPerPacket / 2)",
+        ])
+    }
+    if settings.realtimePriority > 0, !grants.isRealtime {
+      log.warning(
+        "media-host.realtime-priority is not permitted: give the program CAP_SYS_NICE or LimitRTPRIO",
+        metadata: ["worker": "\(worker)", "realtime-priority": "\(settings.realtimePriority)"])
+    }
   }
 
   private static func text(_ error: LinuxError, cpus: [Int]) -> String {

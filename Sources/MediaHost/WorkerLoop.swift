@@ -10,6 +10,11 @@ import Synchronization
 final class WorkerLoop: @unchecked Sendable {
   // @unchecked: made by the control thread, from then on used by the worker's thread alone.
 
+  /// Datagrams written before they are sent: those of one system call, so that they are still in the cache.
+  static let sendChunk = DatagramSocket.maximumBatch
+  /// Chunks sent before the sockets are looked at again, in about a millisecond: the tick of a large meeting takes ten, and
+  /// what comes meanwhile must neither overflow the socket nor look ten milliseconds late to the jitter buffers.
+  static let chunksBetweenReceives = 5
   /// System calls of receiving in one turn, each of up to 64 datagrams, so that a flood does not hold up a tick.
   static let receivesPerTurn = 8
   /// Media older than this is worthless: a socket that was full for so long loses what waits for it.
@@ -29,6 +34,8 @@ final class WorkerLoop: @unchecked Sendable {
   private var mediaReadable = true
   private var controlReadable = true
   private var blockedSince: Instant?
+  /// Of the present turn, while a tick was being sent.
+  private var receivedInTick = Interval.zero
   private var waitingEvent: MediaEvent?
   private var waitingSecond: LegSecond?
 
@@ -47,13 +54,19 @@ final class WorkerLoop: @unchecked Sendable {
   }
 
   func run() {
+    if configuration.realtimePriority > 0 {
+      do throws(LinuxError) {
+        try PinnedThread.makeRealtime(priority: configuration.realtimePriority)
+        shared.grants.withLock { $0.isRealtime = true }
+      } catch {}  // not granted, as the grants say
+    }
     let byteCount = PacketPool.byteCount(capacity: configuration.worker.limits.packets)
     do throws(LinuxError) {
       let memory = try NUMAMemory(byteCount: byteCount, lock: configuration.locksMemory)
       shared.grants.withLock {
         $0.memoryBytes = memory.byteCount
         $0.isNodeLocal = memory.isNodeLocal
-        $0.hasHugePages = memory.hasHugePages
+        $0.hugeBytes = memory.hugeBytes
         $0.isLocked = memory.isLocked
       }
       unsafe run(memory: memory.address)
@@ -65,6 +78,7 @@ final class WorkerLoop: @unchecked Sendable {
   private func run(memory: UnsafeMutableRawPointer?) {
     shared.grants.withLock {
       $0.receiveBufferBytes = ports.media.receiveBufferBytes
+      $0.receiveBufferPackets = ports.media.receiveBufferPackets
       $0.sendBufferBytes = ports.media.sendBufferBytes
     }
     var worker = unsafe MediaWorker(
@@ -79,12 +93,14 @@ final class WorkerLoop: @unchecked Sendable {
       takeLinks(&worker, now: now)
       let received = MonotonicClock.now()
       perform(&worker, now: now, &egress)
-      advance(&worker, now: now, &egress)
+      advance(&worker, &ingress, now: now, &egress)
       sendLinks(&worker)
       tell(&worker)
       let finished = MonotonicClock.now()
       worker.departed(at: finished)
-      worker.turned(receiving: received - now, rest: finished - received)
+      worker.turned(
+        receiving: received - now + receivedInTick, rest: finished - received - receivedInTick)
+      receivedInTick = .zero
       wait(for: &worker, since: finished, &egress)
       now = MonotonicClock.now()
       worker.waited(now - finished)
@@ -146,11 +162,23 @@ final class WorkerLoop: @unchecked Sendable {
     }
   }
 
-  private func advance(_ worker: inout MediaWorker, now: Instant, _ egress: inout DatagramBatch) {
-    repeat {
-      worker.advance(to: now, into: &egress)
+  private func advance(
+    _ worker: inout MediaWorker, _ ingress: inout DatagramBatch, now: Instant, _ egress: inout DatagramBatch
+  ) {
+    var chunks = 0
+    while true {
+      worker.advance(to: now, into: &egress, limit: Self.sendChunk)
       flush(&worker, now: now, &egress)
-    } while worker.nextDeadline <= now && blockedSince == nil
+      guard worker.nextDeadline <= now, blockedSince == nil else { return }
+      chunks += 1
+      if chunks % Self.chunksBetweenReceives == 0 {
+        mediaReadable = true
+        controlReadable = true
+        let before = MonotonicClock.now()
+        receive(&worker, &ingress, now: before, &egress)
+        receivedInTick = receivedInTick + (MonotonicClock.now() - before)
+      }
+    }
   }
 
   private func flush(_ worker: inout MediaWorker, now: Instant, _ egress: inout DatagramBatch) {

@@ -22,6 +22,8 @@ public final class WorkerThread: @unchecked Sendable {
     public var sockets = DatagramSocket.Options()
     /// Keep packet memory from being swapped, where permitted.
     public var locksMemory = true
+    /// SCHED_FIFO with this priority, where permitted; 0 for ordinary scheduling.
+    public var realtimePriority = 0
     /// Where its ticks begin to count: the same for all workers of a host. `nil`: when the thread starts.
     public var origin: Instant?
     /// The host's other workers; `nil` when there are none.
@@ -39,11 +41,14 @@ public final class WorkerThread: @unchecked Sendable {
   /// What the system granted.
   public struct Grants: Sendable {
     public var receiveBufferBytes = 0
+    /// Voice packets that fit into it.
+    public var receiveBufferPackets = 0
     public var sendBufferBytes = 0
     public var memoryBytes = 0
     public var isNodeLocal = false
-    public var hasHugePages = false
+    public var hugeBytes = 0
     public var isLocked = false
+    public var isRealtime = false
   }
 
   public let number: Int

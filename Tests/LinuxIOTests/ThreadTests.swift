@@ -30,10 +30,15 @@ struct ThreadTests {
     #expect(throws: LinuxError.invalid(call: "pthread_create")) { try PinnedThread(name: "x", cpu: 100_000) {} }
   }
 
-  @Test("workers get all CPUs but the first, and at least one")
+  @Test("workers get a CPU of every core but the first, and at least one")
   func workerCPUs() {
-    #expect(ProcessorSet.forWorkers(of: [0, 1, 2, 5]) == [1, 2, 5])
-    #expect(ProcessorSet.forWorkers(of: [3]) == [3])
+    #expect(ProcessorSet.forWorkers(of: [0, 1, 2, 5], core: { $0 }) == [1, 2, 5])
+    #expect(ProcessorSet.forWorkers(of: [3], core: { $0 }) == [3])
+    // Two hardware threads a core, numbered as Linux mostly does: 0 and 4 are siblings.
+    #expect(ProcessorSet.forWorkers(of: Array(0..<8), core: { $0 % 4 }) == [1, 2, 3])
+    #expect(ProcessorSet.forWorkers(of: [2, 3, 6, 7], core: { $0 % 4 }) == [3])
+    #expect(ProcessorSet.forWorkers(of: [0, 4], core: { $0 % 4 }) == [4])
+    #expect(ProcessorSet.core(of: 100_000) == 100_000)
     #expect(!ProcessorSet.available().isEmpty)
   }
 

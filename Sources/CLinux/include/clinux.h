@@ -54,6 +54,10 @@ int cl_random(void *bytes, size_t count);
 // CPUs that this process may run on, at most count of them, ascending.
 int cl_available_cpus(int *cpus, int count);
 int cl_current_cpu(void);
+// The lowest CPU of the core that `cpu` is a hardware thread of: the same for its siblings. -errno where unknown.
+int cl_core_of(int cpu);
+// SCHED_FIFO for the calling thread.
+int cl_realtime_self(int priority);
 // Confines the calling thread, and whatever it starts from now on, to these CPUs.
 int cl_confine(const int *cpus, int count);
 
@@ -67,6 +71,8 @@ int cl_map(void **memory, size_t bytes);
 int cl_unmap(void *memory, size_t bytes);
 int cl_advise_huge(void *memory, size_t bytes);
 int cl_lock_memory(void *memory, size_t bytes);
+// Bytes in huge pages of the mapping that holds `memory`, as the kernel says now; 0 where it does not say.
+size_t cl_huge_bytes(const void *memory);
 
 static inline socklen_t cl_address_from(cl_address *address, int ipv6, uint64_t high, uint64_t low, uint16_t port) {
   if (ipv6) {
