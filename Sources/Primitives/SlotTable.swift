@@ -73,6 +73,22 @@
     }
   }
 
+  /// Reads from each of the first cache lines of a slot's value, so that they are on their way while the next slots' are asked
+  /// for: a walk over thousands of values then waits for memory once for many of them, not once for each.
+  ///
+  /// - Returns: something to keep, or the compiler leaves the reading out.
+  @inlinable @inline(__always) public func touch(_ slot: Int, bytes: Int) -> UInt8 {
+    guard isOccupied(slot) else { return 0 }
+    let start = unsafe UnsafeRawPointer(memory + slot)
+    var sum: UInt8 = 0
+    var offset = 0
+    while offset < min(bytes, MemoryLayout<Element>.size) {
+      sum |= unsafe start.load(fromByteOffset: offset, as: UInt8.self)
+      offset &+= 64
+    }
+    return sum
+  }
+
   /// Two different slots at once: the first to change, the second to read.
   @inlinable public mutating func withPair<Result>(
     _ changed: Int, _ read: Int, _ body: (inout Element, borrowing Element) -> Result

@@ -59,10 +59,17 @@ extension MediaWorker {
     let limit = min(limit, egress.capacity &- AudioMixer.packetsPerLeg &+ 1)
     while mixer.cursor < meetings[meeting].legs.count {
       guard egress.count < limit else { return false }
+      if mixer.cursor % Self.touchedAhead == 0 { touchLegs(of: meeting, from: mixer.cursor, bytes: Leg.sendBytes) }
       send(to: Int(meetings[meeting].legs[mixer.cursor]), of: meeting, now: now, into: &egress)
       mixer.cursor &+= 1
     }
     return true
+  }
+
+  private mutating func touchLegs(of meeting: Int, from first: Int, bytes: Int) {
+    for index in first..<min(meetings[meeting].legs.count, first &+ Self.touchedAhead) {
+      touched |= legs.touch(Int(meetings[meeting].legs[index]), bytes: bytes)
+    }
   }
 
   // MARK: Who is heard
@@ -73,6 +80,7 @@ extension MediaWorker {
     var probe = ProbeSearch(cursor: meetings[meeting].probeCursor)
     choice.begin(limit: effort.talkers)
     for index in 0..<meetings[meeting].legs.count {
+      if index % Self.touchedAhead == 0 { touchLegs(of: meeting, from: index, bytes: Leg.tickBytes) }
       let slot = Int(meetings[meeting].legs[index])
       tend(slot, now: now)
       Self.updateActivity(&legs[slot], now: now)

@@ -72,6 +72,11 @@ extension MediaWorker {
     guard arrivals.count > 0 else { return }
     cipherQueue.unprotect(with: &ciphers)
     for index in 0..<arrivals.count {
+      if index % Self.touchedAhead == 0 {
+        for ahead in index..<min(arrivals.count, index &+ Self.touchedAhead) {
+          touched |= legs.touch(Int(arrivals[ahead].slot), bytes: Leg.receiveBytes)
+        }
+      }
       let arrived = arrivals[index]
       let slot = Int(arrived.slot)
       do throws(DropReason) {

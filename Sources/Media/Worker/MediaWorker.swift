@@ -14,6 +14,8 @@ public struct MediaWorker: ~Copyable {
   /// Packets that go through the ciphers together: enough for ciphers that work on many at once, few enough that the
   /// packets are still in the core's caches afterwards.
   static let cipherBatch = 128
+  /// Legs whose memory is asked for together.
+  static let touchedAhead = 16
 
   public let configuration: MediaWorkerConfiguration
   /// Where all packets of this worker live.
@@ -29,6 +31,8 @@ public struct MediaWorker: ~Copyable {
   var router: DatagramRouter
   var ciphers: SRTPCipherEngine
   var cipherQueue: SRTPQueue
+  /// What `SlotTable.touch` read.
+  var touched: UInt8 = 0
   /// Received and routed, not yet unprotected.
   var arrivals: BoundedList<ArrivedPacket>
   var mixer: AudioMixer
