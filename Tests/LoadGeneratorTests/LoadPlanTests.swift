@@ -120,6 +120,18 @@ struct EarRotaTests {
     #expect(listened == Set(0..<10))
   }
 
+  @Test("one listener of each meeting comes before the second of any")
+  func meetings() {
+    let plan = LoadPlan(participants: 100, meetingSize: 10, pattern: .always(count: 3), ears: 10)
+    var rota = EarRota(ears: 10)
+    for phone in 0..<100 { rota.add(phone, order: plan.listeningOrder(of: phone)) }
+
+    _ = rota.advance(to: .zero)
+
+    #expect(Set(rota.listening.map { plan.meeting(of: $0) }).count == 10)
+    #expect(Set(rota.listening.map { plan.place(of: $0) }).count == 10)
+  }
+
   @Test("no ears")
   func none() {
     var rota = EarRota(ears: 0)

@@ -11,6 +11,7 @@ package struct EarRota: Sendable {
   package static let settling = Interval.milliseconds(420)
 
   private var listeners: [Int] = []
+  private var orders: [Int] = []
   private let ears: Int
   private var next = 0
   private var changeAt = Instant.zero
@@ -23,8 +24,16 @@ package struct EarRota: Sendable {
   package var rotates: Bool { listeners.count > ears }
 
   /// - Parameter order: lower ones listen first.
-  package mutating func add(_ phone: Int) { listeners.append(phone) }
-  package mutating func remove(_ phone: Int) { listeners.removeAll { $0 == phone } }
+  package mutating func add(_ phone: Int, order: Int = 0) {
+    let place = orders.firstIndex { $0 > order } ?? orders.count
+    listeners.insert(phone, at: place)
+    orders.insert(order, at: place)
+  }
+  package mutating func remove(_ phone: Int) {
+    guard let place = listeners.firstIndex(of: phone) else { return }
+    listeners.remove(at: place)
+    orders.remove(at: place)
+  }
 
   /// Whom the ears leave and where they go; empty while nothing changes.
   package mutating func advance(to now: Instant) -> (leaving: [Int], coming: [Int]) {

@@ -161,7 +161,7 @@ final class MediaEngine: @unchecked Sendable {
       if call.renegotiate(negotiated) { return }
     } else {
       wheel.add(phone)
-      if plan.place(of: phone) < plan.ears { rota.add(phone) }
+      if plan.place(of: phone) < plan.ears { rota.add(phone, order: plan.listeningOrder(of: phone)) }
     }
     guard let codec = AudioCodec(negotiated.send.encoding),
       let voice = library.voice(codec: codec, pilot: plan.pilot(of: phone))

@@ -76,6 +76,12 @@ package struct LoadPlan: Sendable {
     return pilots
   }
 
+  /// Lower ones are asked first what they hear: one of each meeting, in each meeting another place, before the second of any.
+  package func listeningOrder(of phone: Int) -> Int {
+    let asked = max(1, min(ears, meetingSize))
+    return (place(of: phone) + 3 * meeting(of: phone)) % asked
+  }
+
   /// Whether who is heard follows from the plan: not where the loudest are chosen from more than the mixer takes.
   package var talkersAreTold: Bool { pattern.talkers(of: meetingSize) <= 4 }
 
