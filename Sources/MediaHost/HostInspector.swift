@@ -97,10 +97,7 @@ struct HostInspector {
     let leg = try leg(named: name)
     let seconds = history.history(of: leg.leg, last: seconds)
     let verdict = FaultVerdict(seconds)
-    var judged: [(second: LegSecond, findings: [FaultFinding])] = []
-    for (index, second) in seconds.enumerated() {
-      judged.append((second, FaultFinding.find(in: second, after: index > 0 ? seconds[index - 1] : nil)))
-    }
+    let judged = zip(seconds, verdict.findings).map { (second: $0, findings: $1) }
     let bad = judged.filter { FaultVerdict.isBad($0.findings) }.sorted { $0.findings.damage > $1.findings.damage }
     return HostAPI.Why(
       host: host, leg: Self.document(leg, isOpen: core.description(of: leg.leg) != nil), secondsSeen: verdict.seconds,

@@ -137,6 +137,21 @@ struct FaultFindingTests {
     #expect(verdict.shares.map(\.damageMilliseconds) == [1_000, 1_000])
   }
 
+  @Test("a pause in which nothing was sent is no fault; an outage is; one that lasts is", arguments: [0, 200, nil])
+  func pause(lost: Int16?) {
+    var history = Array(repeating: Self.good(), count: 20)
+    for index in 10..<(lost == nil ? 20 : 15) {
+      (history[index].received, history[index].mixed) = (0, 0)
+      history[index].quiet = UInt16(index - 9) * 100
+    }
+    if let lost { history[15].lost = lost }
+
+    let verdict = FaultVerdict(history)
+
+    #expect(verdict.culprit == (lost == 0 ? nil : .networkIn))
+    #expect(verdict.badSeconds == (lost == 0 ? 0 : lost == nil ? 9 : 4) && verdict.seconds == 20)
+  }
+
   @Test("no history is no verdict") func empty() {
     let verdict = FaultVerdict([])
     #expect(verdict.culprit == nil && verdict.seconds == 0 && verdict.shares.isEmpty)

@@ -130,7 +130,7 @@ struct EvidenceTests {
     let phone = try Baresip("quentin-quarterstaff", microphone: directory.path("tone.wav"))
     try phone.dial(running.uri("secrets"))
     let host = try #require(running.mediaHosts.first)
-    try host.process.waitForLine(containing: "first media")
+    try host.process.waitForLine(containing: "leg opened")
     try phone.quit()
     try host.process.waitForLine(containing: "leg closed")
 

@@ -125,11 +125,11 @@ extension FaultFinding {
     if second.refused > 0, second.received == 0 || Int(second.refused) > Int(second.received) / 10 {
       add(.refused, Int(second.refused) * 20)
     }
-    if second.received == 0, before.map({ $0.received > 0 || $0.isQuiet }) ?? true {
-      // A pause of a phone that sends nothing in silence looks the same until its RTCP is missed too.
+    if second.received == 0 {
+      // A pause of a phone that sends nothing in silence looks the same: `FaultVerdict` tells them apart afterwards.
       if second.isQuiet {
         add(.nothingIn, length(of: second))
-      } else if second.control > 0, before?.mixed ?? 0 > 0, second.quiet < Threshold.quiet {
+      } else if second.control > 0, before?.mixed ?? 0 > 0 {
         add(.mediaStopped, length(of: second))
       }
     }
@@ -186,40 +186,59 @@ public struct FaultVerdict: Hashable, Sendable {
     public var damageMilliseconds = 0
   }
 
-  public var seconds = 0
+  public var seconds: Int { findings.count }
   public var badSeconds = 0
+  /// Of each second.
+  public private(set) var findings: [[FaultFinding]] = []
   /// By damage, the worst first.
   public var shares: [Share] = []
   /// Whose fault most of it was; `nil` when no second was bad.
   public var culprit: Culprit?
 
+  /// Packets that may be missing after a pause without its having been more than a pause.
+  static let lostInPause = 5
+
+  /// Seconds in which nothing came are judged when something comes again: sequence numbers that go on show that nothing
+  /// was sent, which is the phone's right; those that have jumped, that it was lost.
+  ///
   /// - Parameter history: oldest first.
   public init(_ history: [LegSecond]) {
-    var before: LegSecond?
     var damage: [Culprit: Int] = [:]
-    for second in history {
-      let findings = FaultFinding.find(in: second, after: before)
-      before = second
-      seconds += 1
-      guard Self.isBad(findings) else { continue }
-      badSeconds += 1
-      for finding in findings {
-        damage[finding.culprit, default: 0] += finding.damageMilliseconds
-        let place = shares.firstIndex { $0.cause == finding.cause && $0.direction == finding.direction }
-        if let place {
-          shares[place].seconds += 1
-          shares[place].damageMilliseconds += finding.damageMilliseconds
-        } else {
-          shares.append(
-            Share(
-              cause: finding.cause, direction: finding.direction, seconds: 1,
-              damageMilliseconds: finding.damageMilliseconds))
+    var quietSince: Int?
+    for (index, second) in history.enumerated() {
+      let found = FaultFinding.find(in: second, after: index > 0 ? history[index - 1] : nil)
+      findings.append(found)
+      if found.contains(where: { $0.cause == .nothingIn }) {
+        quietSince = quietSince ?? index
+      } else if let begin = quietSince, second.received > 0 {
+        if Int(second.lost) <= Self.lostInPause {
+          for quiet in begin..<index { findings[quiet].removeAll { $0.cause == .nothingIn } }
         }
+        quietSince = nil
       }
     }
+    for found in findings { count(found, &damage) }
     shares.sort { $0.damageMilliseconds > $1.damageMilliseconds }
     // Of equals the one that stands first: what is ours is named before what is others'.
     culprit = Culprit.allCases.filter { damage[$0] != nil }.max { damage[$0] ?? 0 < damage[$1] ?? 0 }
+  }
+
+  private mutating func count(_ findings: [FaultFinding], _ damage: inout [Culprit: Int]) {
+    guard Self.isBad(findings) else { return }
+    badSeconds += 1
+    for finding in findings {
+      damage[finding.culprit, default: 0] += finding.damageMilliseconds
+      let place = shares.firstIndex { $0.cause == finding.cause && $0.direction == finding.direction }
+      if let place {
+        shares[place].seconds += 1
+        shares[place].damageMilliseconds += finding.damageMilliseconds
+      } else {
+        shares.append(
+          Share(
+            cause: finding.cause, direction: finding.direction, seconds: 1,
+            damageMilliseconds: finding.damageMilliseconds))
+      }
+    }
   }
 
   public static func isBad(_ findings: [FaultFinding]) -> Bool {
