@@ -93,6 +93,8 @@ public struct WorkerReport: Sendable {
   public var forwards: UInt64 = 0
   /// Encode groups that went from forwarding to mixing or back in mid-stream.
   public var switches: UInt64 = 0
+  /// Legs that were given in-band FEC because their peer reported loss, or that gave it up again.
+  public var repairChanges: UInt64 = 0
   public var poolCapacity = 0
   public var poolAvailable = 0
   /// Share of the last second that the worker did not wait, 0…1.

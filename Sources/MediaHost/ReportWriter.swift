@@ -36,7 +36,8 @@ final class ReportWriter: Sendable {
     let busy = report.busy.isFinite ? report.busy : 0
     return "{\"time\":\(time),\"worker\":\(report.worker),\"meetings\":\(report.meetings),\"legs\":\(report.legs),"
       + "\"packetsIn\":\(report.packetsIn),\"packetsOut\":\(report.packetsOut),\"decodes\":\(report.decodes),"
-      + "\"encodes\":\(report.encodes),\"drops\":{\(drops.joined(separator: ","))},"
+      + "\"encodes\":\(report.encodes),\"forwards\":\(report.forwards),\"switches\":\(report.switches),"
+      + "\"drops\":{\(drops.joined(separator: ","))},"
       + "\"poolCapacity\":\(report.poolCapacity),\"poolAvailable\":\(report.poolAvailable),\"busy\":\(busy),"
       + "\"lateTicks\":\(report.lateTicks),\"slack\":\(object(report.slack)),"
       + "\"links\":{\"overflow\":\(report.linkOverflow),\"framesLost\":\(report.linkFramesLost),"

@@ -204,7 +204,8 @@ struct LegEvidenceTests {
 
   @Test("the worker's work is counted by kind, and its histograms are never reset")
   func costs() throws {
-    let bench = WorkerBench(peers: [WorkerPeer(1, frequency: 400), WorkerPeer(2), WorkerPeer(3)])
+    let bench = WorkerBench(
+      forwards: false, peers: [WorkerPeer(1, frequency: 400), WorkerPeer(2), WorkerPeer(3)])
     bench.run(seconds: 3.1)
 
     let report = try #require(bench.report)

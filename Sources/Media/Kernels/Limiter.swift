@@ -25,11 +25,9 @@
   ///   - output: 960 samples, |sample| < 32,768.
   public mutating func process(_ mix: Span<Int32>, into output: inout MutableSpan<Int16>) {
     precondition(mix.count == Self.blocks * Self.blockSamples && output.count == mix.count)
-    let peak = Self.peak(mix, 0..<mix.count)
-    if gain >= 1 && peak <= Int32(Self.threshold) {
-      MixKernels.saturate(mix, into: &output)
-      return
-    }
+    // Mostly there is nothing to do but to copy: one pass finds that out.
+    let peak = Self.saturate(mix, into: &output)
+    if gain >= 1 && peak <= Int32(Self.threshold) { return }
     var nodes = InlineArray<21, Float>(repeating: 1)
     let needed = Self.needed(mix)
     nodes[0] = gain
@@ -46,19 +44,44 @@
     for block in 0..<Self.blocks {
       let from = nodes[block]
       let step = (nodes[block + 1] - from) / Float(Self.blockSamples)
-      for k in 0..<Self.blockSamples {
-        let i = block &* Self.blockSamples &+ k
-        output[i] = Self.bent(Float(mix[i]) * (from + step * Float(k)))
-      }
+      let range = Self.range(of: block)
+      var bent = output._mutatingExtracting(range)
+      Self.bend(mix.extracting(range), into: &bent, from: from, step: step)
     }
     gain = nodes[Self.blocks]
   }
 
-  /// Largest magnitude. Highest and lowest apart: `abs` traps on −2³¹ and keeps the loop from being vectorised.
-  @inline(__always) private static func peak(_ mix: Span<Int32>, _ range: Range<Int>) -> Int32 {
+  private static func range(of block: Int) -> Range<Int> {
+    block &* blockSamples..<(block &+ 1) &* blockSamples
+  }
+
+  private static func bend(_ mix: Span<Int32>, into output: inout MutableSpan<Int16>, from: Float, step: Float) {
+    precondition(mix.count == blockSamples && output.count == blockSamples)
+    for k in 0..<blockSamples {
+      output[k] = bent(Float(mix[k]) * (from + step * Float(Int32(truncatingIfNeeded: k))))
+    }
+  }
+
+  /// `output[i] = mix[i]`, saturated.
+  /// - Returns: the largest magnitude.
+  private static func saturate(_ mix: Span<Int32>, into output: inout MutableSpan<Int16>) -> Int32 {
+    precondition(mix.count == output.count)
     var high: Int32 = 0
     var low: Int32 = 0
-    for i in range {
+    for i in 0..<mix.count {
+      let value = mix[i]
+      output[i] = Int16(clamping: value)
+      high = max(high, value)
+      low = min(low, value)
+    }
+    return max(high, 0 &- low)
+  }
+
+  /// Largest magnitude. Highest and lowest apart: `abs` traps on −2³¹ and keeps the loop from being vectorised.
+  private static func peak(_ mix: Span<Int32>) -> Int32 {
+    var high: Int32 = 0
+    var low: Int32 = 0
+    for i in 0..<mix.count {
       high = max(high, mix[i])
       low = min(low, mix[i])
     }
@@ -68,7 +91,7 @@
   private static func needed(_ mix: Span<Int32>) -> InlineArray<20, Float> {
     var result = InlineArray<20, Float>(repeating: 1)
     for block in 0..<blocks {
-      let peak = peak(mix, (block &* blockSamples)..<((block &+ 1) &* blockSamples))
+      let peak = peak(mix.extracting(range(of: block)))
       if Float(peak) > threshold { result[block] = threshold / Float(peak) }
     }
     return result

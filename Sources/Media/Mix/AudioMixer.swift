@@ -50,7 +50,7 @@ extension MediaWorker {
       fillOwn(meeting)
       noteTalkers(of: meeting, now: now)
       meetings[meeting].evidence.ticked(
-        voices: mixer.places.voices.nonzeroBitCount &+ mixer.remoteVoices, limited: meetings[meeting].limiter.gain < 1,
+        voices: mixer.places.heard.nonzeroBitCount &+ mixer.remoteVoices, limited: meetings[meeting].limiter.gain < 1,
         tick: schedule.tick)
       sampleEvidence(of: meeting, now: now)
       countTick(of: meeting, since: begun)
@@ -168,8 +168,9 @@ extension MediaWorker {
   /// A leg became a talker: it leaves its group with a copy of the group's encoder, so that its peer hears no seam.
   mutating func takeEncoder(for slot: Int, of meeting: Int) {
     let format = meetings[meeting].formats[legs[slot].format]
-    for index in 0..<format.ownCount {
-      let group = Int(format.own[index])
+    let source = format.base < 0 ? format : meetings[meeting].formats[format.base]
+    for index in 0..<source.ownCount {
+      let group = Int(source.own[index])
       guard encoders[group].owner < 0 else { continue }
       encoders.withPair(group, format.shared) { $0.adopt($1, for: slot) }
       if encoders[group].source.forwarded == slot { encoders[group].fallSilent() }

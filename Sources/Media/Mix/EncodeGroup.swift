@@ -12,8 +12,10 @@ struct EncodeGroup: ~Copyable {
   static let payloadBytes = 1276  // AudioLimits.payloadBytes
   /// 10 ms packets are two a tick; what a decoder takes ahead, another may be forwarded.
   static let packetsPerTick = 3
-  /// From this bit rate on CELT alone sounds as good as SILK and hybrid (Benchmarks/Listening) for a third of the time.
-  static let transformBitRate: Int32 = 32_000
+  /// From this bit rate on CELT alone sounds as SILK and hybrid do at half of it, and at complexity 0 as at 5
+  /// (Benchmarks/Listening), for a tenth of the time. Under load it is used from the second one on.
+  static let transformBitRate: Int32 = 64_000
+  static let transformBitRateUnderLoad: Int32 = 32_000
 
   /// Samples by which Opus encoders for voice lag, CELT or not: 6.5 ms.
   static let lag = 312
@@ -23,6 +25,7 @@ struct EncodeGroup: ~Copyable {
   var owner = -1
   private(set) var isPaused = true
   private var complexity: Int
+  private var repair = 0
   private(set) var packetCount = 0
   private(set) var level = AudioLevel(byte: 127)
   private var packets: InlineArray<3, EncodedAudio>
@@ -41,16 +44,35 @@ struct EncodeGroup: ~Copyable {
   init(format: AudioFormat, packetMilliseconds: Int) {
     complexity = EncodingEffort.full.complexity
     encoder = AudioEncoder(format: format, packetMilliseconds: packetMilliseconds, complexity: complexity)
-    encoder.setTransformOnly(format.opus.bitRate >= Self.transformBitRate)
     packets = InlineArray(repeating: EncodedAudio(byteCount: 0, duration: 0, timestampOffset: 0))
     comfort = payloads.withMutableBytes(Self.room(Self.packetsPerTick)) { encoder.writeComfort(into: &$0) }
+    setMode()
   }
 
   /// The effort of the worker; a call into the codec only where it has changed.
   mutating func setComplexity(_ wanted: Int) {
     guard wanted != complexity else { return }
     complexity = wanted
-    encoder.setComplexity(wanted)
+    setMode()
+  }
+
+  /// Between two frames, without a seam: the encoder itself bridges a change of mode.
+  private mutating func setMode() {
+    guard encoder.format.codec == .opus else { return }
+    let rate = encoder.format.opus.bitRate
+    let isLoaded = complexity < EncodingEffort.full.complexity
+    let transforms = repair == 0 && rate >= (isLoaded ? Self.transformBitRateUnderLoad : Self.transformBitRate)
+    encoder.setTransformOnly(transforms)
+    encoder.setComplexity(transforms ? 0 : complexity)
+    encoder.setExpectedLoss(repair)
+  }
+
+  /// For paths that lose so much, per cent: each packet carries a copy of the one before, which SILK can and CELT cannot.
+  /// 0: none. Between two frames, without a seam.
+  mutating func setRepair(_ percent: Int) {
+    guard percent != repair else { return }
+    repair = percent
+    setMode()
   }
 
   /// Encodes one tick.
@@ -166,6 +188,7 @@ struct EncodeGroup: ~Copyable {
     endsStream = false
     isPaused = other.isPaused
     complexity = other.complexity
+    repair = other.repair
     source = other.source
     if !encoder.adopt(other.encoder) {
       complexity = -1

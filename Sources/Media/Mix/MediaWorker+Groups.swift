@@ -19,6 +19,7 @@ extension MediaWorker {
         let rendering = legs[slot].audio.forward(now: now, pool: &pool)
         legs[slot].measuredLevel = legs[slot].audio.forwardedLevel
         legs[slot].isMixed = rendering != .silent
+        if legs[slot].isMixed { mixer.places.heard |= bit }
         if legs[slot].audio.kept.tickCount > 0 {
           latency.mixed(arrival: legs[slot].audio.renderedArrival)
           legs[slot].evidence.mixed(level: legs[slot].measuredLevel, tick: schedule.tick)
@@ -67,6 +68,7 @@ extension MediaWorker {
     mixer.scratch.add(place)
     share(slot, of: meeting, begins: !wasMixed)
     mixer.places.voices |= TalkerPlaces.bit(place)
+    mixer.places.heard |= TalkerPlaces.bit(place)
     if rendering == .spoken { latency.mixed(arrival: legs[slot].audio.renderedArrival) }
     legs[slot].evidence.mixed(level: level, tick: schedule.tick)
   }

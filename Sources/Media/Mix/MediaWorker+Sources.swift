@@ -125,6 +125,7 @@ extension MediaWorker {
 
   private func suits(_ slot: Int, _ meeting: Int, _ format: Int) -> Bool {
     configuration.forwards
+      && (meetings[meeting].formats[format].base < 0 || legs[slot].audio.shape.hasFEC)
       && legs[slot].audio.shape.suits(
         meetings[meeting].formats[format].format,
         packetMilliseconds: meetings[meeting].formats[format].packetMilliseconds)

@@ -16,6 +16,11 @@ struct MeetingFormat: BitwiseCopyable {
   /// Groups for talkers, as many as talkers can use this format.
   var own: InlineArray<8, Int32> = InlineArray(repeating: -1)
   var ownCount = 0
+  /// Where the same format for lossy paths stands, with in-band copies; −1 when it has none.
+  var repaired = -1
+  /// It is such a one, of the format at this place; −1 otherwise. Its legs count there as well, and its talkers' groups
+  /// come from there.
+  var base = -1
 }
 
 struct Meeting: ~Copyable {
@@ -54,7 +59,7 @@ struct Meeting: ~Copyable {
   /// The place of a format already in use.
   func place(of format: AudioFormat, packetMilliseconds: Int) -> Int? {
     for index in 0..<formats.count
-    where formats[index].legs > 0 && formats[index].packetMilliseconds == packetMilliseconds
+    where formats[index].legs > 0 && formats[index].base < 0 && formats[index].packetMilliseconds == packetMilliseconds
       && formats[index].format == format
     {
       return index
@@ -64,8 +69,13 @@ struct Meeting: ~Copyable {
 
   /// A free place for one more format; `nil` at the limit.
   mutating func freePlace(limit: Int) -> Int? {
-    for index in 0..<formats.count where formats[index].legs == 0 { return index }
-    guard formats.count < limit else { return nil }
+    var used = 0
+    var free: Int?
+    for index in 0..<formats.count where formats[index].base < 0 {
+      if formats[index].legs > 0 { used += 1 } else if free == nil { free = index }
+    }
+    guard used < limit else { return nil }
+    if let free { return free }
     formats.reserve(formats.count + 1)
     formats.append(MeetingFormat(format: AudioFormat(codec: .pcmu, payloadType: 0), packetMilliseconds: 20))
     return formats.count - 1

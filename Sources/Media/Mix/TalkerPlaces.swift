@@ -11,6 +11,8 @@ struct TalkerPlaces: BitwiseCopyable {
   var returning: UInt32 = 0
   /// Decoded in this tick.
   var rendered: UInt32 = 0
+  /// In what is sent, mixed or forwarded.
+  var heard: UInt32 = 0
   /// In the mix.
   var voices: UInt32 = 0
 

@@ -17,6 +17,8 @@ struct RTCPSession {
   private(set) var roundTripMicroseconds: UInt32 = 0
   private(set) var remoteFractionLost: UInt8 = 0
   private(set) var packetsReceived: UInt64 = 0
+  /// Of them, how many told of what we send.
+  private(set) var reportsReceived: UInt64 = 0
   private(set) var remote = RemoteReception()
   /// The peer's clocks, by its last sender report.
   private(set) var clock: RTPClockMapping?
@@ -187,6 +189,7 @@ struct RTCPSession {
   private mutating func take(_ block: RTCPReportBlock?, _ send: SendStream, _ wall: WallTime, now: Instant) {
     guard let block else { return }
     remoteFractionLost = block.fractionLost
+    reportsReceived &+= 1
     remote.take(block, sent: send.packets, now: now)
     if let trip = RoundTrip.time(of: block, arrival: wall.ntp) {
       roundTripMicroseconds = UInt32(clamping: trip.nanoseconds / 1_000)

@@ -99,6 +99,7 @@ struct Leg: ~Copyable {
   var configuration: LegConfiguration { didSet { follow() } }
   var dtmf = DTMFReceiver()
   var limiter = Limiter()
+  var loss = LossWatch()
   var news = LegNews()
   var evidence = LegEvidence()
 

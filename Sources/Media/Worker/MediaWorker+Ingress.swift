@@ -164,7 +164,9 @@ extension MediaWorker {
 
   private mutating func acceptControl(_ slot: Int, _ datagram: Datagram, count: Int, now: Instant) throws(DropReason) {
     let wall = configuration.clock.wallTime(at: now)
+    let reports = legs[slot].rtcp.reportsReceived
     let received = try Self.readControl(&legs[slot], datagram, count: count, pool, wall: wall, now: now)
+    if legs[slot].rtcp.reportsReceived != reports { lossReported(slot) }
     heard(slot, from: datagram.peer, ssrc: received.source, now: now)
     if !legs[slot].stream.isActive { router.setSource(received.source, slot, replacing: nil) }
     if received.saidGoodbye, !legs[slot].saidGoodbye {

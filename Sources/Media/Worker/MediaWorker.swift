@@ -67,7 +67,7 @@ public struct MediaWorker: ~Copyable {
     random = configuration.random
     legs = SlotTable(limit: limits.legs)
     meetings = SlotTable(limit: limits.meetings)
-    encoders = SlotTable(limit: 2 * limits.legs, reserved: 16)
+    encoders = SlotTable(limit: 3 * limits.legs, reserved: 16)
     links = SlotTable(limit: limits.meetings, reserved: 1)
     legSlots = FlatTable(limit: limits.legs, seed: random.next())
     meetingSlots = FlatTable(limit: limits.meetings, seed: random.next())
@@ -186,6 +186,7 @@ public struct MediaWorker: ~Copyable {
     report.encodesByCodec = counters.encodesByCodec
     report.forwards = counters.forwards
     report.switches = counters.switches
+    report.repairChanges = counters.repairChanges
     report.poolCapacity = pool.capacity
     report.poolAvailable = pool.available
     let second = now - nextReport + .seconds(1)
@@ -231,6 +232,8 @@ struct WorkerCounters {
   /// Packets taken from talkers undecoded; between them and a mix, switches of a group in mid-stream.
   var forwards: UInt64 = 0
   var switches: UInt64 = 0
+  /// Legs that went to in-band FEC or back.
+  var repairChanges: UInt64 = 0
   var timelines: UInt32 = 0
   var lateTicks: UInt64 = 0
   /// Messages to other workers that were lost for want of room.
