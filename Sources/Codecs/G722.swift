@@ -26,10 +26,10 @@ public struct G722Band: Sendable, BitwiseCopyable {
 
   /// LOGSCL/SCALEL and LOGSCH/SCALEH: the next scale factor from this code's weight.
   @inline(__always) mutating func scale(
-    weight: Int32, maximum: Int32, shift: Int32, tables: borrowing G722Tables
+    weight: Int32, maximum: Int32, shift: Int32, ilb: Span<Int32>
   ) {
     nb = max(0, min(maximum, (nb &* 127) >> 7 &+ weight))
-    let mantissa = tables.ilb[Int((nb >> 6) & 31)]
+    let mantissa = ilb[Int((nb >> 6) & 31)]
     let exponent = shift &- (nb >> 11)
     det = (exponent < 0 ? mantissa << (0 &- exponent) : mantissa >> exponent) << 2
   }
@@ -58,8 +58,9 @@ public struct G722Band: Sendable, BitwiseCopyable {
     b &= Self.zeros
     d = SIMD8(difference, d[0], d[1], d[2], d[3], d[4], 0, 0)
     let products = (b &* (d &+ d)) &>> 15
-    let halves = products.lowHalf &+ products.highHalf
-    sz = Self.saturate((halves[0] &+ halves[1]) &+ (halves[2] &+ halves[3]))
+    let four = products.lowHalf &+ products.highHalf
+    let two = four.lowHalf &+ four.highHalf
+    sz = Self.saturate(two[0] &+ two[1])
     // DELAYA, FILTEP, PREDIC
     r2 = r1
     r1 = r0
@@ -73,14 +74,17 @@ public struct G722Band: Sendable, BitwiseCopyable {
   }
 }
 
-/// The Recommendation's tables, copied to the stack once a call: no global's once-check on the path.
+/// The Recommendation's tables, put on the stack once a call: no global's once-check on the path. Read through spans: an
+/// `InlineArray` would be stored anew for each look-up.
 struct G722Tables {
   let ilb: InlineArray<32, Int32> = [
     2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 2435, 2489, 2543, 2599, 2656, 2714, 2774, 2834, 2896, 2960, 3025,
     3091, 3158, 3228, 3298, 3371, 3444, 3520, 3597, 3676, 3756, 3838, 3922, 4008,
   ]
-  let wl: InlineArray<8, Int32> = [-60, -30, 58, 172, 334, 538, 1198, 3042]
-  let rl42: InlineArray<16, Int> = [0, 7, 6, 5, 4, 3, 2, 1, 7, 6, 5, 4, 3, 2, 1, 0]
+  /// WL by way of RL42: the weight of each 4-bit code.
+  let wl: InlineArray<16, Int32> = [
+    -60, 3042, 1198, 538, 334, 172, 58, -30, 3042, 1198, 538, 334, 172, 58, -30, -60,
+  ]
   let wh: InlineArray<4, Int32> = [798, -214, 798, -214]
   let qm2: InlineArray<4, Int32> = [-7408, -1616, 7408, 1616]
   let qm4: InlineArray<16, Int32> = [
@@ -94,36 +98,46 @@ struct G722Filter: Sendable, BitwiseCopyable {
   static let block = 160
   static let past = 11
 
-  /// What came before the block, then the block: first and second samples of the pairs.
-  var first: InlineArray<171, Int32> = InlineArray(repeating: 0)
-  var second: InlineArray<171, Int32> = InlineArray(repeating: 0)
+  /// The pairs before the next block: first samples, second samples.
+  private var past1: InlineArray<11, Int32> = InlineArray(repeating: 0)
+  private var past2: InlineArray<11, Int32> = InlineArray(repeating: 0)
+
+  /// One block's pairs, with those before it in front.
+  struct Block: BitwiseCopyable {
+    var first: InlineArray<171, Int32> = InlineArray(repeating: 0)
+    var second: InlineArray<171, Int32> = InlineArray(repeating: 0)
+  }
 
   private static var coefficients: InlineArray<12, Int32> {
     [3, -11, 12, 32, -210, 951, 3876, -805, 362, -156, 53, -11]
   }
 
   /// - Parameters:
-  ///   - count: pairs from `past` on, at most `block`.
+  ///   - count: pairs of `pairs` from `past` on, at most `block`.
   ///   - odd: Σ first · coefficients; `even`: Σ second · coefficients backwards. Room for `block` each.
   @inline(__always) mutating func run(
-    _ count: Int, odd: inout InlineArray<160, Int32>, even: inout InlineArray<160, Int32>
+    _ pairs: inout Block, count: Int, odd: inout InlineArray<160, Int32>, even: inout InlineArray<160, Int32>
   ) {
     precondition(count <= Self.block)
+    for k in 0..<Self.past {
+      pairs.first[k] = past1[k]
+      pairs.second[k] = past2[k]
+    }
     let c = Self.coefficients
     // i + k ≤ 159 + 11 < 171
     for i in 0..<count {
       var sum: Int32 = 0
-      for k in 0..<12 { sum &+= unsafe first[unchecked: i &+ k] &* c[unchecked: k] }
+      for k in 0..<12 { sum &+= unsafe pairs.first[unchecked: i &+ k] &* c[unchecked: k] }
       unsafe odd[unchecked: i] = sum
     }
     for i in 0..<count {
       var sum: Int32 = 0
-      for k in 0..<12 { sum &+= unsafe second[unchecked: i &+ k] &* c[unchecked: 11 &- k] }
+      for k in 0..<12 { sum &+= unsafe pairs.second[unchecked: i &+ k] &* c[unchecked: 11 &- k] }
       unsafe even[unchecked: i] = sum
     }
     for k in 0..<Self.past {
-      first[k] = first[count &+ k]
-      second[k] = second[count &+ k]
+      past1[k] = pairs.first[count &+ k]
+      past2[k] = pairs.second[count &+ k]
     }
   }
 }
@@ -157,9 +171,14 @@ public struct G722Decoder: Sendable, BitwiseCopyable {
     }
   }
 
-  private mutating func decode(_ payload: RawSpan, from start: Int, count: Int, into samples: inout MutableSpan<Int16>) {
+  private mutating func decode(_ payload: RawSpan, from start: Int, count: Int, into samples: inout MutableSpan<Int16>)
+  {
     let tables = G722Tables()
-    let qm6 = Self.qm6
+    let (ilb, wl, wh) = (tables.ilb.span, tables.wl.span, tables.wh.span)
+    let (qm2, qm4) = (tables.qm2.span, tables.qm4.span)
+    let table6 = Self.qm6
+    let qm6 = table6.span
+    var pairs = G722Filter.Block()
     // Copies, which stay in registers.
     var (low, high) = (self.low, self.high)
     for i in 0..<count {
@@ -169,25 +188,26 @@ public struct G722Decoder: Sendable, BitwiseCopyable {
       let heard = (low.det &* qm6[code & 63]) >> 15
       let rl = max(-16_384, min(16_383, low.s &+ heard))
       let coarse = (code & 63) >> 2
-      let dl = (low.det &* tables.qm4[coarse]) >> 15
-      low.scale(weight: tables.wl[tables.rl42[coarse]], maximum: 18_432, shift: 8, tables: tables)
+      let dl = (low.det &* qm4[coarse]) >> 15
+      low.scale(weight: wl[coarse], maximum: 18_432, shift: 8, ilb: ilb)
       low.adapt(dl)
       // Higher band
-      let dh = (high.det &* tables.qm2[code >> 6]) >> 15
+      let dh = (high.det &* qm2[code >> 6]) >> 15
       let rh = max(-16_384, min(16_383, dh &+ high.s))
-      high.scale(weight: tables.wh[code >> 6], maximum: 22_528, shift: 10, tables: tables)
+      high.scale(weight: wh[code >> 6], maximum: 22_528, shift: 10, ilb: ilb)
       high.adapt(dh)
-      filter.first[G722Filter.past &+ i] = rl &+ rh
-      filter.second[G722Filter.past &+ i] = rl &- rh
+      pairs.first[G722Filter.past &+ i] = rl &+ rh
+      pairs.second[G722Filter.past &+ i] = rl &- rh
     }
     (self.low, self.high) = (low, high)
     // Receive QMF
     var odd = InlineArray<160, Int32>(repeating: 0)
     var even = InlineArray<160, Int32>(repeating: 0)
-    filter.run(count, odd: &odd, even: &even)
+    filter.run(&pairs, count: count, odd: &odd, even: &even)
+    let (odds, evens) = (odd.span, even.span)
     for i in 0..<count {
-      samples[2 &* (start &+ i)] = Int16(clamping: even[i] >> 11)
-      samples[2 &* (start &+ i) &+ 1] = Int16(clamping: odd[i] >> 11)
+      samples[2 &* (start &+ i)] = Int16(clamping: evens[i] >> 11)
+      samples[2 &* (start &+ i) &+ 1] = Int16(clamping: odds[i] >> 11)
     }
   }
 }
@@ -224,35 +244,41 @@ public struct G722Encoder: Sendable, BitwiseCopyable {
   private mutating func encode(
     _ samples: Span<Int16>, from start: Int, count: Int, into payload: inout MutableRawSpan
   ) {
+    var pairs = G722Filter.Block()
     // Transmit QMF. 2 · (start + count) ≤ samples.count; count ≤ block
     for i in 0..<count {
-      filter.first[G722Filter.past &+ i] = Int32(samples[2 &* (start &+ i)])
-      filter.second[G722Filter.past &+ i] = Int32(samples[2 &* (start &+ i) &+ 1])
+      pairs.first[G722Filter.past &+ i] = Int32(samples[2 &* (start &+ i)])
+      pairs.second[G722Filter.past &+ i] = Int32(samples[2 &* (start &+ i) &+ 1])
     }
     var odd = InlineArray<160, Int32>(repeating: 0)
     var even = InlineArray<160, Int32>(repeating: 0)
-    filter.run(count, odd: &odd, even: &even)
+    filter.run(&pairs, count: count, odd: &odd, even: &even)
     let tables = G722Tables()
+    let (ilb, wl, wh) = (tables.ilb.span, tables.wl.span, tables.wh.span)
+    let (qm2, qm4) = (tables.qm2.span, tables.qm4.span)
     let q6 = Self.q6
+    let (odds, evens) = (odd.span, even.span)
     var (low, high) = (self.low, self.high)
     for i in 0..<count {
-      let xl = (even[i] &+ odd[i]) >> 14
-      let xh = (even[i] &- odd[i]) >> 14
-      // Lower band: QUANTL
+      let xl = (evens[i] &+ odds[i]) >> 14
+      let xh = (evens[i] &- odds[i]) >> 14
+      // Lower band: QUANTL. Masks again: −1 where the difference is negative.
       let el = Int32(Int16(clamping: xl &- low.s))
-      let magnitude = el >= 0 ? el : 0 &- (el &+ 1)
-      let interval = Self.interval(of: magnitude, det: low.det, q6)
+      let negative = el >> 31
+      let interval = Self.interval(of: el ^ negative, det: low.det, q6)
       // Codes: 63, 62 then 31…4 for negative, 61…32 for positive differences.
-      let il = el < 0 ? (interval < 3 ? 64 &- interval : 34 &- interval) : 62 &- interval
-      let dl = (low.det &* tables.qm4[il >> 2]) >> 15
-      low.scale(weight: tables.wl[tables.rl42[il >> 2]], maximum: 18_432, shift: 8, tables: tables)
+      let nearest = (interval &- 3) >> 31
+      let il = Int(62 &- interval &+ (negative & ((nearest & 30) &- 28)))
+      let dl = (low.det &* qm4[il >> 2]) >> 15
+      low.scale(weight: wl[il >> 2], maximum: 18_432, shift: 8, ilb: ilb)
       low.adapt(dl)
       // Higher band: QUANTH
       let eh = Int32(Int16(clamping: xh &- high.s))
-      let outer = (eh >= 0 ? eh : 0 &- (eh &+ 1)) >= (564 &* high.det) >> 12
-      let ih = eh < 0 ? (outer ? 0 : 1) : (outer ? 2 : 3)
-      let dh = (high.det &* tables.qm2[ih]) >> 15
-      high.scale(weight: tables.wh[ih], maximum: 22_528, shift: 10, tables: tables)
+      let below = eh >> 31
+      let inner = ((eh ^ below) &- ((564 &* high.det) >> 12)) >> 31
+      let ih = Int(2 &- inner &+ (below & -2))
+      let dh = (high.det &* qm2[ih]) >> 15
+      high.scale(weight: wh[ih], maximum: 22_528, shift: 10, ilb: ilb)
       high.adapt(dh)
       // start + i < payload.byteCount
       unsafe payload.storeBytes(of: UInt8(ih << 6 | il), toUncheckedByteOffset: start &+ i, as: UInt8.self)
@@ -263,14 +289,16 @@ public struct G722Encoder: Sendable, BitwiseCopyable {
   /// 1 and how many of the 29 decision levels `magnitude` reaches: all are compared at once, no branch depends on it.
   @inline(__always) private static func interval(
     of magnitude: Int32, det: Int32, _ q6: borrowing InlineArray<4, SIMD8<Int32>>
-  ) -> Int {
+  ) -> Int32 {
     let above = SIMD8<Int32>(repeating: magnitude &+ 1)
-    var reached = SIMD8<Int32>.zero
     // −1 in a lane whose level is at most the magnitude; |level · det| < 2²⁶.
-    for part in 0..<4 { reached &+= ((q6[part] &* det) &>> 12 &- above) &>> 31 }
-    let halves = reached.lowHalf &+ reached.highHalf
+    let low = ((q6[0] &* det) &>> 12 &- above) &>> 31 &+ ((q6[1] &* det) &>> 12 &- above) &>> 31
+    let high = ((q6[2] &* det) &>> 12 &- above) &>> 31 &+ ((q6[3] &* det) &>> 12 &- above) &>> 31
+    let reached = low &+ high
+    let four = reached.lowHalf &+ reached.highHalf
+    let two = four.lowHalf &+ four.highHalf
     // Three lanes are 0.
-    return Int(0 &- (halves[0] &+ halves[1] &+ halves[2] &+ halves[3])) &- 2
+    return 0 &- (two[0] &+ two[1]) &- 2
   }
 }
 
@@ -283,11 +311,12 @@ public struct G722LevelMeter: Sendable, BitwiseCopyable {
   /// - Returns: the mean log₂ of the lower band's step over the payload, in 1/2048; 0 for silence.
   public mutating func measure(_ payload: RawSpan) -> Int {
     let tables = G722Tables()
+    let wl = tables.wl.span
     var sum = 0
     for i in 0..<payload.byteCount {
       // i < byteCount
       let code = unsafe Int(payload.unsafeLoad(fromUncheckedByteOffset: i, as: UInt8.self))
-      nb = max(0, min(18_432, (nb &* 127) >> 7 &+ tables.wl[tables.rl42[(code & 63) >> 2]]))
+      nb = max(0, min(18_432, (nb &* 127) >> 7 &+ wl[(code & 63) >> 2]))
       sum &+= Int(nb)
     }
     return payload.byteCount > 0 ? sum / payload.byteCount : 0

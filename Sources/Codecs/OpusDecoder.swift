@@ -2,22 +2,27 @@
 
 import COpus
 
-/// One Opus decoder to 48 kHz. All memory is allocated by `init`.
+/// One Opus decoder to 48 kHz. All memory is allocated by `init`, and written to when the first packet is decoded: a
+/// participant who never speaks takes up address space only.
 @safe public struct OpusDecoder: ~Copyable {
   public let channels: Int
   private let state: UnsafeMutableRawPointer
+  private var isReady = false
 
   /// - Parameter channels: 1 (a stereo stream is mixed down) or 2.
   public init(channels: Int = 1) throws(CodecError) {
     guard channels == 1 || channels == 2 else { throw .badArgument }
-    let memory = UnsafeMutableRawPointer.allocate(
+    self.channels = channels
+    unsafe state = UnsafeMutableRawPointer.allocate(
       byteCount: Int(opus_decoder_get_size(Int32(channels))), alignment: 64)
-    guard unsafe opus_decoder_init(OpaquePointer(memory), 48_000, Int32(channels)) == OPUS_OK else {
-      unsafe memory.deallocate()
+  }
+
+  private mutating func prepare() throws(CodecError) {
+    guard !isReady else { return }
+    guard unsafe opus_decoder_init(OpaquePointer(state), 48_000, Int32(channels)) == OPUS_OK else {
       throw .badArgument
     }
-    self.channels = channels
-    unsafe state = memory
+    isReady = true
   }
 
   deinit { unsafe state.deallocate() }
@@ -48,6 +53,7 @@ import COpus
   public mutating func conceal(samples: Int, into output: inout MutableSpan<Int16>) throws(CodecError) -> Int {
     guard samples > 0, samples % 120 == 0 else { throw .badArgument }
     guard samples &* channels <= output.count, samples <= OpusPacket.maximumSamples else { throw .tooLong }
+    try prepare()
     let decoder = unsafe OpaquePointer(state)
     let count = unsafe output.withUnsafeMutableBufferPointer { target -> Int32 in
       guard let pcm = target.baseAddress else { return OPUS_BAD_ARG }
@@ -59,11 +65,14 @@ import COpus
   }
 
   /// As after `init`.
-  public mutating func reset() { _ = unsafe copus_decoder_reset(OpaquePointer(state)) }
+  public mutating func reset() {
+    if isReady { _ = unsafe copus_decoder_reset(OpaquePointer(state)) }
+  }
 
   private mutating func run(
     _ packet: RawSpan, samples: Int, recovers: Bool, into output: inout MutableSpan<Int16>
   ) throws(CodecError) -> Int {
+    try prepare()
     let decoder = unsafe OpaquePointer(state)
     let count = unsafe output.withUnsafeMutableBufferPointer { target in
       unsafe packet.withUnsafeBytes { source -> Int32 in

@@ -118,6 +118,8 @@ public struct MediaHostConfiguration: Equatable, Sendable {
   public var metrics: SocketAddress? = MediaHostConfiguration.defaultMetrics
   /// SCHED_FIFO for the workers' threads, 1–99; 0: as every other thread.
   public var realtimePriority = 0
+  /// Soft talkers are raised and loud ones lowered towards −23 dBov.
+  public var automaticGain = false
 
   public static let defaultMetrics = SocketAddress(ipv4: 0x7f00_0001, port: 9_108)
   /// The fastest that runs here; Intel's library; OpenSSL; libsrtp2.
@@ -156,6 +158,7 @@ public struct MediaHostConfiguration: Equatable, Sendable {
       return SocketAddress(text).map { .some($0) }
     }
     realtimePriority = reader.number("realtime-priority", in: 0...99, default: realtimePriority)
+    automaticGain = reader.flag("automatic-gain", default: automaticGain)
     reader.complainAboutUnknownKeys()
   }
 }
@@ -187,6 +190,7 @@ extension DeploymentConfiguration: CustomStringConvertible {
       plain-rtp: \(mediaHost.plainRTP)
       metrics: "\(mediaHost.metrics.map { "\($0)" } ?? "")"
       realtime-priority: \(mediaHost.realtimePriority)
+      automatic-gain: \(mediaHost.automaticGain)
     """
   }
 }

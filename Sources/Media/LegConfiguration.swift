@@ -114,6 +114,8 @@ public struct LegConfiguration: Hashable, Sendable {
   public var cname: String
   /// The leg is reported silent when nothing authentic arrived for this long while `receives`.
   public var mediaTimeout: Interval
+  /// Whether the others hear this leg at the loudness of an average talker; `nil`: as the worker is configured.
+  public var automaticGain: Bool?
 
   public init(
     leg: LegID, meeting: MeetingID, remoteMedia: SocketAddress, remoteControl: SocketAddress, rtcpMux: Bool,

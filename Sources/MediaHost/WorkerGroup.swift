@@ -40,6 +40,8 @@ final class WorkerGroup: Sendable {
         configuration.srtp = backend
         configuration.stopwatch = { MonotonicClock.now().nanoseconds }
         configuration.allowsPlain = settings.plainRTP
+        configuration.automaticGain = settings.automaticGain
+        configuration.alignsTicks = true
         configuration.limits.legs = settings.maximumLegs
         configuration.limits.legsPerMeeting = settings.maximumLegs
         // Each leg keeps up to three packets; the rest is for talkers' jitter buffers and what is on its way.

@@ -94,6 +94,7 @@ struct DeploymentConfigurationTests {
     configuration.frontEnd.domains = ["example.com", "10.0.0.1"]
     configuration.mediaHost.workers = [2, 3]
     configuration.mediaHost.srtp = "reference"
+    configuration.mediaHost.automaticGain = true
 
     #expect(try DeploymentConfiguration(yaml: configuration.description, environment: [:]) == configuration)
   }

@@ -25,7 +25,7 @@ struct JitterBufferTests {
       switch pattern {
       case .spikes: #expect(adaptive.concealed < fixed.concealed)
       case .wifi: #expect(adaptive.meanDelay < fixed.meanDelay * 1.2)
-      case .lte, .reordered: #expect(adaptive.meanDelay < fixed.meanDelay)
+      case .lte, .bursts, .reordered: #expect(adaptive.meanDelay < fixed.meanDelay)
       case .clean, .loss5, .loss20, .burstLoss, .duplicated: #expect(adaptive.meanDelay < fixed.meanDelay / 2)
       }
       #expect(adaptive.worstDelay <= 220)

@@ -148,7 +148,8 @@ struct JitterPropertyTests {
   }
 
   @Test(
-    "audio stays here for more than 200 ms for a quarter of a second at most, whatever the path does", arguments: 0..<20)
+    "audio stays here for more than 200 ms for a quarter of a second at most, whatever the path does", arguments: 0..<20
+  )
   func ceiling(seed: Int) {
     var random = RandomSource(seed: UInt64(seed) + 900)
     var path = 50.0

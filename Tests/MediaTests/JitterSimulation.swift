@@ -224,7 +224,7 @@ enum JitterSimulation {
   }
 
   enum Pattern: String, CaseIterable {
-    case clean, wifi, lte, loss5, loss20, burstLoss, spikes, reordered, duplicated
+    case clean, wifi, lte, loss5, loss20, burstLoss, bursts, spikes, reordered, duplicated
   }
 
   /// `seconds` of one pattern. Packets of a queue do not overtake each other, except where the pattern says so.
@@ -248,6 +248,9 @@ enum JitterSimulation {
       switch pattern {
       case .clean, .reordered, .duplicated: delay = 20 + uniform(0...2)
       case .loss5, .loss20, .burstLoss: delay = 20 + uniform(0...8)
+      case .bursts:
+        // Sent when the radio wakes up, each 60 ms: three packets at once.
+        delay = 15 + ((sent + 15) / 60).rounded(.up) * 60 - (sent + 15) + uniform(0...2)
       case .wifi:
         delay = 10 + exponential(4)
         if uniform(0...1) < 0.01 { blockedUntil = sent + uniform(30...90) }

@@ -307,7 +307,7 @@ final class WorkerBench {
   init(
     limits: MediaWorkerLimits = .init(), allowsPlain: Bool = false, forwards: Bool = true, egressCapacity: Int = 8192,
     peers: [WorkerPeer] = [],
-    opens: Bool = true
+    opens: Bool = true, alignsTicks: Bool = false
   ) {
     var configuration = MediaWorkerConfiguration(
       clock: ClockAnchor(instant: now, wall: WallTime(microseconds: 1_800_000_000_000_000)),
@@ -317,6 +317,7 @@ final class WorkerBench {
     // What a media host takes; the peers encrypt by EVP.
     configuration.srtp = .best()
     configuration.forwards = forwards
+    configuration.alignsTicks = alignsTicks
     worker = MediaWorker(configuration: configuration, now: now)
     egress = DatagramBatch(capacity: egressCapacity)
     capacity = worker.pool.capacity

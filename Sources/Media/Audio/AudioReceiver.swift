@@ -131,6 +131,8 @@ public struct AudioReceiver: ~Copyable {
 
   /// Of the last packet decoded.
   var codec: AudioCodec? { decoders.codec }
+  /// By how many samples the stream's packets come earlier before their ticks than they need; `nil` while that is not known.
+  public var surplus: Int? { jitter.surplus }
 
   /// Buffers that this receiver holds now.
   public var heldPackets: Int { jitter.count + kept.count }

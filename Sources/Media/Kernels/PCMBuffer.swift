@@ -1,6 +1,7 @@
 //  PCMBuffer.swift: decoded PCM on its way to the mixer, with the past that stretching and concealment look back at.
 
-/// A line of 48 kHz samples: `history` already played, `available` to play. Allocates in `init` only.
+/// A line of 48 kHz samples: `history` already played, `available` to play. Allocates in `init` only, and writes there when
+/// the first samples come: 24 KiB that a participant who never speaks does not take up.
 ///
 /// Time is stretched in place: one pitch period is removed or inserted by overlap-add where the signal resembles itself
 /// (WSOLA), so that nothing moves but the read position.
@@ -20,12 +21,19 @@
   private let decimated: UnsafeMutablePointer<Float>
   private var start = PCMBuffer.history
   private var end = PCMBuffer.history
+  /// The past before the first sample is silence, written with it.
+  private var hasPast = false
 
   public init() {
+    // Trivial types; nothing is read before it was written: [0, history) by `prepare`, what follows by `append`.
     unsafe memory = UnsafeMutablePointer<Int16>.allocate(capacity: Self.capacity)
-    unsafe memory.initialize(repeating: 0, count: Self.capacity)
     unsafe decimated = UnsafeMutablePointer<Float>.allocate(capacity: 512)
-    unsafe decimated.initialize(repeating: 0, count: 512)
+  }
+
+  private mutating func prepare() {
+    guard !hasPast else { return }
+    unsafe memory.update(repeating: 0, count: Self.history)
+    hasPast = true
   }
 
   deinit {
@@ -37,7 +45,7 @@
 
   /// Forgets everything.
   public mutating func clear() {
-    unsafe memory.update(repeating: 0, count: Self.history)
+    hasPast = false
     start = Self.history
     end = Self.history
   }
@@ -55,6 +63,7 @@
   public mutating func append<Failure: Error>(
     room: Int, _ body: (inout MutableSpan<Int16>) throws(Failure) -> Int
   ) throws(Failure) -> Int {
+    prepare()
     compact(room: room)
     guard room >= 0, end &+ room <= Self.capacity else { return 0 }
     // end + room ≤ capacity
@@ -90,6 +99,10 @@
   /// - Returns: `false`, nothing copied, when they are older than what is kept.
   public func copyPast(_ distance: Int, into output: inout MutableSpan<Int16>) -> Bool {
     guard distance >= 0, output.count &+ distance <= Self.history else { return false }
+    guard hasPast else {
+      for i in 0..<output.count { output[i] = 0 }
+      return true
+    }
     // start ≥ history ≥ count + distance
     let source = unsafe Span(_unsafeStart: memory + (start &- distance &- output.count), count: output.count)
     for i in 0..<output.count { output[i] = source[i] }
@@ -100,7 +113,7 @@
   /// signal resembles what it would be now.
   /// - Returns: samples by which there is more to play.
   public mutating func rewind(atLeast lag: Int) -> Int {
-    guard lag > 0, lag <= Self.longestPeriod else { return 0 }
+    guard hasPast, lag > 0, lag <= Self.longestPeriod else { return 0 }
     let period = similar(at: start &- Self.overlap, ahead: false, longest: Self.longestPeriod, urgent: false) ?? lag
     // At most 2 · longestPeriod ≤ history: start stays where the past is kept.
     let back = (lag &+ period &- 1) / period &* period &- lag
@@ -165,6 +178,7 @@
 
   /// Appends `count` samples that continue the signal by its last pitch period.
   public mutating func extrapolate(_ count: Int) {
+    prepare()
     compact(room: count)
     guard count > 0, end &+ count <= Self.capacity else { return }
     let period = similar(at: end &- Self.overlap, ahead: false, longest: Self.longestPeriod, urgent: true) ?? 480
@@ -264,7 +278,8 @@
         best = lag
       }
     }
-    guard urgent || bestScore > 0.36 else { return nil }
+    // Where the pitch may be too low for the room there is, a short lag must be a very good one: a correlation of 0.8, not 0.6.
+    guard urgent || bestScore > (longest < 360 ? 0.64 : 0.36) else { return nil }
     return refined(at: place, ahead: ahead, around: best &* Self.coarse, longest: longest)
   }
 

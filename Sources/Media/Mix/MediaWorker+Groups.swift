@@ -22,6 +22,7 @@ extension MediaWorker {
         if legs[slot].isMixed { mixer.places.heard |= bit }
         if legs[slot].audio.kept.tickCount > 0 {
           latency.mixed(arrival: legs[slot].audio.renderedArrival)
+          meetings[meeting].alignment.note(legs[slot].audio.surplus)
           legs[slot].evidence.mixed(level: legs[slot].measuredLevel, tick: schedule.tick)
         }
       } else {
@@ -54,6 +55,9 @@ extension MediaWorker {
       legs[slot].isUnderstated =
         level >= TalkerChoice.threshold && legs[slot].audio.claimedLevel < TalkerChoice.threshold
     }
+    if rendering != .silent, amplifies(slot) {
+      mixer.scratch.amplify(place, &legs[slot].automaticGain, level: level)
+    }
     let wasMixed = legs[slot].isMixed
     let isLeaving = legs[slot].isLeaving
     legs[slot].isMixed =
@@ -70,6 +74,7 @@ extension MediaWorker {
     mixer.places.voices |= TalkerPlaces.bit(place)
     mixer.places.heard |= TalkerPlaces.bit(place)
     if rendering == .spoken { latency.mixed(arrival: legs[slot].audio.renderedArrival) }
+    meetings[meeting].alignment.note(legs[slot].audio.surplus)
     legs[slot].evidence.mixed(level: level, tick: schedule.tick)
   }
 

@@ -8,6 +8,7 @@ extension MediaWorker {
   mutating func lookAtTalkers(of meeting: Int, now: Instant) {
     mixer.places = TalkerPlaces()
     mixer.scratch.clear()
+    meetings[meeting].alignment.begin()
     for index in 0..<meetings[meeting].formats.count { meetings[meeting].formats[index].listeners = 0 }
     for index in 0..<meetings[meeting].legs.count {
       let slot = Int(meetings[meeting].legs[index])
@@ -123,8 +124,11 @@ extension MediaWorker {
     return mayForward ? .forward(sole) : .mix
   }
 
+  /// The others hear it at another loudness than its packets have.
+  func amplifies(_ slot: Int) -> Bool { legs[slot].configuration.automaticGain ?? configuration.automaticGain }
+
   private func suits(_ slot: Int, _ meeting: Int, _ format: Int) -> Bool {
-    configuration.forwards
+    configuration.forwards && !amplifies(slot)
       && (meetings[meeting].formats[format].base < 0 || legs[slot].audio.shape.hasFEC)
       && legs[slot].audio.shape.suits(
         meetings[meeting].formats[format].format,

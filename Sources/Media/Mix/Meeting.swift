@@ -25,8 +25,12 @@ struct MeetingFormat: BitwiseCopyable {
 
 struct Meeting: ~Copyable {
   let id: MeetingID
-  /// Which of the worker's tick phases it has.
-  let phase: Int
+  /// Which of the worker's tick phases it has, and which it was given.
+  var phase: Int
+  let firstPhase: Int
+  var alignment = TickAlignment()
+  /// The last tick that it has had.
+  var lastTick = Int64.min
   /// Its neighbours in the phase, −1 at the ends.
   var next = -1
   var previous = -1
@@ -51,6 +55,7 @@ struct Meeting: ~Copyable {
   init(id: MeetingID, phase: Int, talkers: Int) {
     self.id = id
     self.phase = phase
+    firstPhase = phase
     legs = BoundedList(capacity: 8)
     formats = BoundedList(capacity: 2)
     choice = TalkerChoice(limit: talkers)

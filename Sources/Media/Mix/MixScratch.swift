@@ -89,6 +89,13 @@ import RTP
     FadeKernels.fadeOut(&own)
   }
 
+  /// Brings talker `place`'s frame of this level nearer to the others'.
+  mutating func amplify(_ place: Int, _ gain: inout AutomaticGain, level: Int) {
+    precondition(place < Self.mixPlace)
+    var own = unsafe frame(place).mutableSpan
+    gain.process(&own, level: level)
+  }
+
   /// Of talker `place`'s frame, −127…0 dBov.
   func level(of place: Int) -> Int { unsafe LevelKernels.level(frame(place).span) }
 

@@ -1,18 +1,20 @@
 //  ArrivalStatistics.swift: how late a stream's packets come, and the delay that suits them.
 //  Walk: JitterBuffer.insert → ArrivalStatistics.observe → JitterBuffer.wish
 
+import Primitives
+
 /// Relative delays of a stream's packets: transit time less the least of the last ten seconds.
 ///
 /// The least transit slides in blocks of 1.25 s, so that a clock that drifts by 200 ppm is followed within 2 ms.
 /// The histogram forgets with a time constant of some 20 s of 20 ms packets. All in 48 kHz samples.
-public struct ArrivalStatistics: Sendable, BitwiseCopyable {
+public struct ArrivalStatistics: ~Copyable {
   private static let blocks = 8
   private static let blockSamples: Int64 = 60_000
-  private static let bins = 64
-  /// The first bins are 1 ms wide: on a clean path each millisecond of the target is one of residence. The others 5 ms.
+  private static let bins = 96
+  /// The first bins are 1 ms wide: on a clean path each millisecond of the target is one of residence. The others 2.5 ms.
   private static let fineBins = 20
   private static let fineSamples = 48
-  private static let coarseSamples = 240
+  private static let coarseSamples = 120
 
   /// Least transit of the window.
   public private(set) var base: Int64 = 0
@@ -20,12 +22,12 @@ public struct ArrivalStatistics: Sendable, BitwiseCopyable {
   /// `retargets`, or of `refresh`.
   public private(set) var target = JitterLimits.firstTarget
 
-  private var minima: InlineArray<8, Int64> = InlineArray(repeating: .max)
+  private var minima = SIMD8<Int64>(repeating: .max)
   private var block = 0
   private var blockEnd: Int64 = 0
-  private var histogram: InlineArray<64, Float> = InlineArray(repeating: 0)
+  private var histogram = FixedBlock<Float>(count: ArrivalStatistics.bins, repeating: 0)
   private var total: Float = 0
-  /// New observations weigh ever more, instead of old ones less: one bin changes, not 64.
+  /// New observations weigh ever more, instead of old ones less: one bin changes, not all.
   private var weight: Float = 1
   private var observations = 0
   /// Raised at once by a late packet, lowered slowly.
@@ -38,7 +40,7 @@ public struct ArrivalStatistics: Sendable, BitwiseCopyable {
 
   /// A new clock or path: only the least transit is forgotten.
   mutating func restart(transit: Int64, at time: Int64) {
-    minima = InlineArray(repeating: .max)
+    minima = SIMD8(repeating: .max)
     block = 0
     minima[0] = transit
     blockEnd = time &+ Self.blockSamples

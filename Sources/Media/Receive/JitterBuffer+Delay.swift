@@ -28,6 +28,12 @@ extension JitterBuffer {
     ticksMeasured = 0
   }
 
+  /// By how much more than the target the packets of the last ticks came early; `nil` before that is known.
+  var surplus: Int? {
+    guard phase == .playing, held == 0, ticksMeasured >= 5 else { return nil }
+    return Int(earliest &- Int64(arrivals.target))
+  }
+
   /// What this tick's PCM should undergo. Ask once a tick, when its packets are decoded.
   public mutating func wish(now: Instant, available: Int) -> StretchWish {
     guard phase == .playing, held == 0 else { return .none }
@@ -35,7 +41,7 @@ extension JitterBuffer {
     if excess > 0 { return .accelerate(atMost: max(excess, 720), urgent: true) }
     guard ticksMeasured > 0 else { return .none }
     let surplus = earliest &- Int64(arrivals.target)
-    if surplus < -48 {
+    if surplus < -Int64(JitterLimits.tolerance) {
       guard ticksSinceStretch >= 2 else { return .none }
       return .decelerate
     }

@@ -169,6 +169,8 @@ extension JitterBuffer {
         position = end
         return .lost(samples: Int(slot.samples))
       }
+      if ticksMeasured >= 50 { forgetMeasures() }
+      measure(early: delay, unused: 0)
       play(slot)
       return .packet(takeFirst().packet, samples: Int(slot.samples))
     }

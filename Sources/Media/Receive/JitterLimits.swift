@@ -18,6 +18,8 @@
   static let margin = 48
   /// Periods that one tick removes at most, above the ceiling: after a burst of half a second, some 40 ms a tick.
   public static let urgentPeriods = 6
+  /// Nor lengthened for less than this short of the target: 1 ms.
+  static let tolerance = 48
   /// The delay is not shortened by a tick for less than this beyond it: 2 ms.
   static let hysteresis = 96
   /// Concealment of one gap, faded out by then: 120 ms.

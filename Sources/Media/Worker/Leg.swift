@@ -70,6 +70,8 @@ struct Leg: ~Copyable {
   var nextLevel = -127
   /// Its packets claim silence, and what is decoded of them is loud: music, or a steady tone.
   var isUnderstated = false
+  /// Applied after the level is measured: who is chosen does not depend on it.
+  var automaticGain = AutomaticGain()
 
   // MARK: Sending
 

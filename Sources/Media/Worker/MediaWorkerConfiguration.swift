@@ -19,6 +19,11 @@ public struct MediaWorkerConfiguration: Sendable {
   /// Legs without encryption are refused unless set.
   public var allowsPlain = false
 
+  /// A meeting's tick moves to where its talkers' packets wait least.
+  public var alignsTicks = false
+  /// Talkers are brought to one loudness, where their leg says nothing else.
+  public var automaticGain = false
+
   public init(clock: ClockAnchor, random: RandomSource) {
     self.clock = clock
     self.random = random

@@ -80,6 +80,15 @@ struct TickSchedule {
     occupied |= 1 << UInt32(phase)
   }
 
+  /// From its next tick on a meeting has another phase. Not from inside its own phase's list: take its neighbour first.
+  mutating func move(_ slot: Int, to phase: Int, _ meetings: inout SlotTable<Meeting>) {
+    remove(slot, &meetings)
+    meetings[slot].phase = phase
+    meetings[slot].next = -1
+    meetings[slot].previous = -1
+    add(slot, &meetings)
+  }
+
   mutating func remove(_ slot: Int, _ meetings: inout SlotTable<Meeting>) {
     let (phase, next, previous) = (meetings[slot].phase, meetings[slot].next, meetings[slot].previous)
     if next >= 0 { meetings[next].previous = previous }

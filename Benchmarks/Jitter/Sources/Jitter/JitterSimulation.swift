@@ -1,0 +1,1 @@
+../../../../Tests/MediaTests/JitterSimulation.swift
