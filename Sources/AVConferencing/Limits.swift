@@ -1,5 +1,6 @@
 //  Limits.swift: the named maximum of every table, queue and body of a media host's control core.
 
+import Media
 import Primitives
 
 /// What the control core of a media host holds at most. The counts of legs and meetings are configuration
@@ -10,7 +11,7 @@ public enum Limits {
   /// Most meetings that configuration may allow.
   public static let meetings = 16_384
   /// Most workers of one host.
-  public static let workers = 256
+  public static let workers = MediaWorkerLimits.workers
   /// Front ends that one host registers with.
   public static let frontEnds = 4
   /// Subscriptions to one conference's state: each Focus needs one, and a hand-over needs a second.

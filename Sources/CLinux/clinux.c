@@ -2,6 +2,7 @@
 #include "clinux.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -65,6 +66,8 @@ int cl_discard(int fd) {
 }
 
 int cl_close(int fd) { return result(close(fd)); }
+
+int cl_duplicate(int fd) { return result(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
 
 int cl_epoll_create(void) { return result(epoll_create1(EPOLL_CLOEXEC)); }
 

@@ -67,22 +67,43 @@ import Primitives
 
   /// - Throws: `.addressInUse`, `.addressNotAvailable`, `.notPermitted` or `.exhausted`, each worth its own message.
   public init(bindingTo address: SocketAddress, number: UInt8 = 0, options: Options = Options()) throws(LinuxError) {
-    isIPv6 = !address.isIPv4
-    self.number = number
+    let isIPv6 = !address.isIPv4
     let opened = cl_datagram_socket(isIPv6 ? 1 : 0)
     guard opened >= 0 else { throw LinuxError(call: "socket", result: opened) }
     var name = cl_address()
-    var size = unsafe cl_address_from(&name, isIPv6 ? 1 : 0, address.high, address.low, address.port)
+    let size = unsafe cl_address_from(&name, isIPv6 ? 1 : 0, address.high, address.low, address.port)
     let bound = unsafe cl_bind(opened, &name, size)
     guard bound == 0 else {
       _ = cl_close(opened)
       throw LinuxError(call: "bind", result: bound, address: address)
     }
+    let receiving = cl_set_buffer(opened, 1, Int32(clamping: options.receiveBufferBytes))
+    let sending = cl_set_buffer(opened, 0, Int32(clamping: options.sendBufferBytes))
+    if options.trafficClass != 0 { _ = cl_set_traffic_class(opened, isIPv6 ? 1 : 0, Int32(options.trafficClass)) }
+    self.init(owning: opened, number: number, receiveBufferBytes: Int(receiving), sendBufferBytes: Int(sending))
+  }
+
+  /// A second descriptor of a socket that another thread owns: sends what the owner's peers are to get from the address
+  /// that they know, and may receive when the owner has stopped.
+  ///
+  /// - Parameter number: as the owner's.
+  /// - Throws: `.exhausted` at the limit of descriptors; `.other` when there is no such descriptor.
+  public init(duplicating other: Int32, number: UInt8) throws(LinuxError) {
+    let opened = cl_duplicate(other)
+    guard opened >= 0 else { throw LinuxError(call: "fcntl", result: opened) }
+    self.init(owning: opened, number: number, receiveBufferBytes: 0, sendBufferBytes: 0)
+  }
+
+  /// - Parameter opened: a bound socket; closed with this value.
+  private init(owning opened: Int32, number: UInt8, receiveBufferBytes: Int, sendBufferBytes: Int) {
+    var name = cl_address()
+    var size: UInt32 = 0
     unsafe _ = cl_local_address(opened, &name, &size)
     localAddress = unsafe Self.address(of: &name)
-    receiveBufferBytes = Int(cl_set_buffer(opened, 1, Int32(clamping: options.receiveBufferBytes)))
-    sendBufferBytes = Int(cl_set_buffer(opened, 0, Int32(clamping: options.sendBufferBytes)))
-    if options.trafficClass != 0 { _ = cl_set_traffic_class(opened, isIPv6 ? 1 : 0, Int32(options.trafficClass)) }
+    isIPv6 = unsafe cl_address_is_ipv6(&name) != 0
+    self.number = number
+    self.receiveBufferBytes = receiveBufferBytes
+    self.sendBufferBytes = sendBufferBytes
     descriptor = opened
     let count = Self.maximumBatch
     unsafe headers = UnsafeMutablePointer<cl_message>.allocate(capacity: count)

@@ -2,19 +2,25 @@
 
 import Primitives
 
-/// Socket 0 takes RTP and multiplexed RTCP; socket 1 RTCP of peers without rtcp-mux.
+/// The first takes RTP and multiplexed RTCP; the second RTCP of peers without rtcp-mux.
 @safe public struct PortPair: ~Copyable {
   public var media: DatagramSocket
   public var control: DatagramSocket
 
-  /// - Parameter address: an even port; 0 lets the kernel choose.
+  /// - Parameters:
+  ///   - address: an even port; 0 lets the kernel choose.
+  ///   - worker: 0…127; the sockets' numbers are twice that, and the next.
   /// - Throws: `.addressInUse` names the port that is taken.
-  public init(bindingTo address: SocketAddress, options: DatagramSocket.Options = .init()) throws(LinuxError) {
+  public init(
+    bindingTo address: SocketAddress, worker: Int = 0, options: DatagramSocket.Options = .init()
+  ) throws(LinuxError) {
+    precondition(worker >= 0 && worker < 128)
     precondition(address.port % 2 == 0, "RTP ports are even (RFC 3550 §11)")
     // A port of the kernel's choice is probed first; another process may still win the race for it.
     let port = address.port == 0 ? try Self.freePair(at: address) : address.port
-    let media = try DatagramSocket(bindingTo: address.with(port: port), number: 0, options: options)
-    let control = try DatagramSocket(bindingTo: address.with(port: port + 1), number: 1, options: options)
+    let media = try DatagramSocket(bindingTo: address.with(port: port), number: UInt8(2 * worker), options: options)
+    let control = try DatagramSocket(
+      bindingTo: address.with(port: port + 1), number: UInt8(2 * worker + 1), options: options)
     self.init(media: media, control: control)
   }
 

@@ -61,7 +61,8 @@ public final class WorkerThread: @unchecked Sendable {
   ///
   /// - Throws: `.addressInUse` and the like from the sockets; `.invalid` for a CPU that does not exist.
   public init(_ configuration: Configuration, eventsReady: WakeUp) throws(LinuxError) {
-    let ports = try PortPair(bindingTo: configuration.address, options: configuration.sockets)
+    let ports = try PortPair(
+      bindingTo: configuration.address, worker: configuration.worker.worker, options: configuration.sockets)
     number = configuration.worker.worker
     mediaAddress = ports.media.localAddress
     let shared = try WorkerShared(configuration, eventsReady: eventsReady)

@@ -4,7 +4,8 @@
 @frozen public struct Datagram: Sendable, BitwiseCopyable {
   public var buffer: PacketBuffer
   public var count: UInt16
-  /// Which of the worker's two sockets: 0 the media port, 1 the next port up, for RTCP without rtcp-mux.
+  /// Which of the host's sockets: 2 × worker for its media port, one more for the next port up, which takes RTCP without
+  /// rtcp-mux.
   public var socket: UInt8
   /// RTCP: where it is to be protected, as such.
   public var isControl = false

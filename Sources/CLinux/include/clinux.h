@@ -35,6 +35,8 @@ int cl_sendmmsg(int fd, cl_message *messages, unsigned count);
 // Takes one datagram out of the socket's queue and forgets it.
 int cl_discard(int fd);
 int cl_close(int fd);
+// A second descriptor of the same socket.
+int cl_duplicate(int fd);
 
 int cl_epoll_create(void);
 int cl_epoll_set(int epoll, int operation, int fd, uint32_t events, uint64_t token);
@@ -85,6 +87,8 @@ static inline socklen_t cl_address_from(cl_address *address, int ipv6, uint64_t 
   address->v4.sin_addr.s_addr = __builtin_bswap32((uint32_t)low);
   return sizeof(struct sockaddr_in);
 }
+
+static inline int cl_address_is_ipv6(const cl_address *address) { return address->generic.sa_family == AF_INET6; }
 
 static inline void cl_address_to(const cl_address *address, uint64_t *high, uint64_t *low, uint16_t *port) {
   if (address->generic.sa_family == AF_INET6) {

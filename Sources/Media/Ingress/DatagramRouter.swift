@@ -39,29 +39,29 @@ struct DatagramRouter: ~Copyable {
   /// - Returns: `false` when a leg without key would take a living leg's address.
   mutating func add(_ slot: Int, _ legs: inout SlotTable<Leg>, now: Instant) -> Bool {
     let isPlain = legs[slot].isPlain
-    let media = Flow(address: legs[slot].media.signalled, socket: 0)
+    let media = Flow(address: legs[slot].media.signalled, socket: legs[slot].mediaSocket)
     if isPlain {
       guard claim(media, slot, &legs, now: now) else { return false }
       legs[slot].media.isLatched = true
       if !legs[slot].rtcpMux {
-        _ = claim(Flow(address: legs[slot].control.signalled, socket: 1), slot, &legs, now: now)
+        _ = claim(Flow(address: legs[slot].control.signalled, socket: legs[slot].controlSocket), slot, &legs, now: now)
         legs[slot].control.isLatched = true
       }
       return true
     }
     hint(media, slot)
-    if !legs[slot].rtcpMux { hint(Flow(address: legs[slot].control.signalled, socket: 1), slot) }
+    if !legs[slot].rtcpMux { hint(Flow(address: legs[slot].control.signalled, socket: legs[slot].controlSocket), slot) }
     legs[slot].placeInUnlatched = unlatched.count
     unlatched.append(Int32(truncatingIfNeeded: slot))
     return true
   }
 
   mutating func remove(_ slot: Int, _ legs: inout SlotTable<Leg>) {
-    forget(Flow(address: legs[slot].media.address, socket: 0), slot)
-    forget(Flow(address: legs[slot].media.signalled, socket: 0), slot)
-    forget(Flow(address: legs[slot].control.address, socket: 1), slot)
-    forget(Flow(address: legs[slot].control.signalled, socket: 1), slot)
-    forget(controlHint(beside: legs[slot].media.address), slot)
+    forget(Flow(address: legs[slot].media.address, socket: legs[slot].mediaSocket), slot)
+    forget(Flow(address: legs[slot].media.signalled, socket: legs[slot].mediaSocket), slot)
+    forget(Flow(address: legs[slot].control.address, socket: legs[slot].controlSocket), slot)
+    forget(Flow(address: legs[slot].control.signalled, socket: legs[slot].controlSocket), slot)
+    forget(controlHint(beside: legs[slot].media.address, legs[slot].controlSocket), slot)
     if legs[slot].stream.isActive { forgetSource(legs[slot].stream.ssrc, slot) }
     removeFromUnlatched(slot, &legs)
   }
@@ -96,14 +96,14 @@ struct DatagramRouter: ~Copyable {
   }
 
   private func isAlive(_ leg: borrowing Leg, on flow: Flow, now: Instant) -> Bool {
-    let path = flow.socket == 0 ? leg.media : leg.control
+    let path = flow.isMedia ? leg.media : leg.control
     guard path.isLatched, path.address == flow.address else { return false }
     return leg.isPlain || now - leg.lastHeard < limits.takeoverQuiet
   }
 
   /// Another leg proved that the flow is its own.
   private mutating func lose(_ flow: Flow, _ slot: Int, _ legs: inout SlotTable<Leg>) {
-    if flow.socket == 0, legs[slot].media.address == flow.address {
+    if flow.isMedia, legs[slot].media.address == flow.address {
       let wasLatched = legs[slot].media.isLatched
       legs[slot].media.isLost = true
       legs[slot].media.isLatched = false
@@ -111,7 +111,7 @@ struct DatagramRouter: ~Copyable {
         legs[slot].placeInUnlatched = unlatched.count
         unlatched.append(Int32(truncatingIfNeeded: slot))
       }
-    } else if flow.socket == 1, legs[slot].control.address == flow.address {
+    } else if !flow.isMedia, legs[slot].control.address == flow.address {
       legs[slot].control.isLost = true
       legs[slot].control.isLatched = false
     }
@@ -125,8 +125,8 @@ struct DatagramRouter: ~Copyable {
     legs[slot].placeInUnlatched = -1
   }
 
-  private func controlHint(beside media: SocketAddress) -> Flow {
-    Flow(address: media.with(port: media.port &+ 1), socket: 1)
+  private func controlHint(beside media: SocketAddress, _ socket: UInt8) -> Flow {
+    Flow(address: media.with(port: media.port &+ 1), socket: socket)
   }
 
   // MARK: A datagram comes
@@ -137,7 +137,7 @@ struct DatagramRouter: ~Copyable {
     let flow = Flow(address: datagram.peer, socket: datagram.socket)
     guard let slot = flows[flow] else { return nil }
     guard
-      flow.socket == 0 ? legs[slot].media.isLatched(at: flow.address) : legs[slot].control.isLatched(at: flow.address)
+      flow.isMedia ? legs[slot].media.isLatched(at: flow.address) : legs[slot].control.isLatched(at: flow.address)
     else { return nil }
     // A new call from an old call's address: only when the old one is quiet are others tried.
     guard unlatched.isEmpty || legs[slot].isPlain || now - legs[slot].lastHeard < limits.takeoverQuiet else {
@@ -156,7 +156,7 @@ struct DatagramRouter: ~Copyable {
   ) throws(DropReason) -> Int {
     let flow = Flow(address: datagram.peer, socket: datagram.socket)
     if let slot = flows[flow] {
-      let path = flow.socket == 0 ? legs[slot].media : legs[slot].control
+      let path = flow.isMedia ? legs[slot].media : legs[slot].control
       if path.isLatched(at: flow.address) {
         if legs[slot].authenticates(bytes, isControl: isControl) { return slot }
       } else if mayLatch(legs[slot], flow, isControl), legs[slot].authenticates(bytes, isControl: isControl) {
@@ -193,38 +193,38 @@ struct DatagramRouter: ~Copyable {
     throw unlatched.isEmpty ? .unknownSource : .notLatched
   }
 
-  /// Media come to socket 0; control too with rtcp-mux, else to socket 1 (RFC 5761 §5.1.1).
+  /// Media come to the home's media socket; control too with rtcp-mux, else to its control socket (RFC 5761 §5.1.1).
   private func mayLatch(_ leg: borrowing Leg, _ flow: Flow, _ isControl: Bool) -> Bool {
-    guard !leg.isPlain else { return false }
-    if flow.socket == 0 { return !isControl || leg.rtcpMux }
+    guard !leg.isPlain, flow.worker == leg.home else { return false }
+    if flow.isMedia { return !isControl || leg.rtcpMux }
     return isControl && !leg.rtcpMux
   }
 
   private func mayMove(_ leg: borrowing Leg, to flow: Flow, _ isControl: Bool, now: Instant) -> Bool {
     guard mayLatch(leg, flow, isControl) else { return false }
     // Control of a leg without rtcp-mux has an address of its own, which media does not vouch for.
-    if flow.socket == 1, !leg.control.isLatched { return true }
+    if !flow.isMedia, !leg.control.isLatched { return true }
     return now - leg.lastHeard >= limits.relatchQuiet
   }
 
   private mutating func latch(_ flow: Flow, _ slot: Int, _ legs: inout SlotTable<Leg>) {
     if let holder = flows[flow], holder != slot { lose(flow, holder, &legs) }
-    if flow.socket == 1 {
-      forget(Flow(address: legs[slot].control.address, socket: 1), slot)
+    if !flow.isMedia {
+      forget(Flow(address: legs[slot].control.address, socket: legs[slot].controlSocket), slot)
       legs[slot].control.address = flow.address
       legs[slot].control.isLatched = true
       legs[slot].control.isLost = false
       flows.set(flow, slot)
       return
     }
-    forget(Flow(address: legs[slot].media.address, socket: 0), slot)
-    forget(controlHint(beside: legs[slot].media.address), slot)
+    forget(Flow(address: legs[slot].media.address, socket: legs[slot].mediaSocket), slot)
+    forget(controlHint(beside: legs[slot].media.address, legs[slot].controlSocket), slot)
     legs[slot].media.address = flow.address
     legs[slot].media.isLatched = true
     legs[slot].media.isLost = false
     flows.set(flow, slot)
     if !legs[slot].rtcpMux, !legs[slot].control.isLatched {
-      hint(controlHint(beside: flow.address), slot)
+      hint(controlHint(beside: flow.address, legs[slot].controlSocket), slot)
     }
     removeFromUnlatched(slot, &legs)
   }

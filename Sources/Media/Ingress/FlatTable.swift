@@ -89,7 +89,7 @@ package struct FlatTable<Key: FlatKey>: ~Copyable {
   }
 }
 
-/// Where a datagram came from and on which of the worker's two sockets.
+/// Where a datagram came from and on which of the workers' sockets (`Datagram.socket`).
 package struct Flow: FlatKey {
   package var address: SocketAddress
   package var socket: UInt8
@@ -98,6 +98,10 @@ package struct Flow: FlatKey {
     self.address = address
     self.socket = socket
   }
+
+  var isMedia: Bool { socket & 1 == 0 }
+  /// Whose socket it is.
+  var worker: Int { Int(socket >> 1) }
 
   package func hash(seed: UInt64) -> UInt64 {
     let low = mixed(address.low ^ seed, 0x9e37_79b9_7f4a_7c15)

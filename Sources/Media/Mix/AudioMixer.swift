@@ -252,7 +252,7 @@ extension MediaWorker {
       pool.give(buffer)
       return
     }
-    var datagram = Datagram(buffer: buffer, count: written, socket: 0, peer: leg.media.address)
+    var datagram = Datagram(buffer: buffer, count: written, socket: leg.mediaSocket, peer: leg.media.address)
     if !leg.isPlain { datagram.leg = Int32(truncatingIfNeeded: slot) }
     guard egress.append(datagram) else {
       pool.give(buffer)
@@ -284,7 +284,8 @@ extension MediaWorker {
     do throws(DropReason) {
       let count = try Self.writeReport(
         &legs[slot], buffer, pool, goodbye: goodbye, tick: schedule.tick, wall: wall, now: now)
-      var datagram = Datagram(buffer: buffer, count: count, socket: mux ? 0 : 1, peer: path.address)
+      let socket = mux ? legs[slot].mediaSocket : legs[slot].controlSocket
+      var datagram = Datagram(buffer: buffer, count: count, socket: socket, peer: path.address)
       datagram.isControl = true
       if !legs[slot].isPlain { datagram.leg = Int32(truncatingIfNeeded: slot) }
       guard egress.append(datagram) else { throw .queueFull }

@@ -55,6 +55,9 @@ struct Leg: ~Copyable {
   var isLeaving = false
   /// A key may be down, or its muting not over.
   var isKeyed = false
+  /// The media socket, as `Datagram.socket`, of the worker whose address the peer knows: where the leg was opened. It
+  /// stays when the leg moves.
+  let mediaSocket: UInt8
   /// Of its meeting's formats.
   var format = 0
   /// Its own encoder while it is a talker that listens, else −1.
@@ -106,10 +109,12 @@ struct Leg: ~Copyable {
   var evidence = LegEvidence()
 
   init(
-    configuration: LegConfiguration, meeting: Int, session: consuming SRTPSession?, now: Instant, tick: Int64,
+    configuration: LegConfiguration, home: Int, meeting: Int, session: consuming SRTPSession?, now: Instant,
+    tick: Int64,
     random: inout RandomSource
   ) {
     id = configuration.leg
+    mediaSocket = UInt8(truncatingIfNeeded: 2 &* home)
     self.configuration = configuration
     self.meeting = meeting
     let isPlain = session == nil
@@ -144,6 +149,9 @@ struct Leg: ~Copyable {
       configuration.receives && configuration.mediaTimeout > .zero ? configuration.mediaTimeout : nil
   }
 
+  var controlSocket: UInt8 { mediaSocket | 1 }
+  /// The worker whose sockets the peer knows.
+  var home: Int { Int(mediaSocket >> 1) }
   /// Chosen for the tick before, and not only to fade out.
   var wasTalker: Bool { talker >= 0 && !isLeaving }
   /// The mixer may hear it.

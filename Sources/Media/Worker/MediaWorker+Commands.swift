@@ -87,8 +87,8 @@ extension MediaWorker {
     do throws(SRTPError) { session = try makeSession(configuration.security) } catch { return .badConfiguration }
     let slot = legs.insert(
       Leg(
-        configuration: configuration, meeting: meeting, session: session, now: now, tick: schedule.tick,
-        random: &random))
+        configuration: configuration, home: self.configuration.worker, meeting: meeting, session: session, now: now,
+        tick: schedule.tick, random: &random))
     guard joinFormat(slot, of: meeting) else {
       _ = legs.remove(slot)
       return .tooManyLegs

@@ -40,8 +40,8 @@ extension MediaWorker {
   private mutating func admit(_ datagram: Datagram, now: Instant) throws(DropReason) {
     guard Int(datagram.count) <= PacketPool.bufferSize else { throw .tooLong }
     let kind = pool.withBytes(of: datagram.buffer, count: Int(datagram.count)) { PacketKind(of: $0) }
-    // RTP belongs on the first socket; whatever else is neither is not spoken here.
-    guard kind == .rtcp || (kind == .rtp && datagram.socket == 0) else { throw .unknownProtocol }
+    // RTP belongs on media sockets; whatever else is neither is not spoken here.
+    guard kind == .rtcp || (kind == .rtp && datagram.socket & 1 == 0) else { throw .unknownProtocol }
     let slot: Int
     if let settled = router.settled(datagram, legs, now: now) {
       slot = settled

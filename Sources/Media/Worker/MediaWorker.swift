@@ -62,6 +62,7 @@ public struct MediaWorker: ~Copyable {
   ///   - packetMemory: as in `PacketPool.init`: `PacketPool.byteCount` of `configuration.limits.packets`, or `nil`.
   public init(configuration: MediaWorkerConfiguration, now: Instant, packetMemory: UnsafeMutableRawPointer? = nil) {
     let limits = configuration.limits
+    precondition(configuration.worker >= 0 && configuration.worker < MediaWorkerLimits.workers)
     self.configuration = configuration
     pool = unsafe PacketPool(capacity: limits.packets, memory: packetMemory)
     random = configuration.random

@@ -4,7 +4,7 @@ import MediaTransport
 import Primitives
 
 public struct MediaWorkerConfiguration: Sendable {
-  /// Number of this worker on its host, for its reports.
+  /// Number of this worker on its host, 0…`MediaWorkerLimits.workers - 1`: its sockets are 2 × this, and the next.
   public var worker = 0
   public var limits = MediaWorkerLimits()
   /// Where the monotonic and the calendar clock meet, for NTP time in sender reports.

@@ -40,6 +40,8 @@ public struct MediaWorkerLimits: Sendable, Hashable {
   public static let linkedPeers = 63
   /// The compile-time bound of `talkers`: storage in a meeting is inline.
   public static let maximumTalkers = 8
+  /// Workers of one host: two sockets each, named by a byte.
+  public static let workers = 128
   /// Receive formats of one leg.
   public static let receiveFormatsPerLeg = 8
   /// Bytes of one encoded audio payload: RFC 6716's longest frame, which also exceeds 60 ms of G.722.

@@ -81,11 +81,13 @@ enum SimulatedAddresses {
     SocketAddress(ipv4: 0x0a00_000a + UInt32(truncatingIfNeeded: number), port: 5_070)
   }
   static func worker(_ worker: Int, of host: Int) -> SocketAddress {
-    self.host(host).with(port: UInt16(truncatingIfNeeded: 20_000 + 2 * worker))
+    self.host(host).with(port: mediaPort &+ UInt16(truncatingIfNeeded: 2 * worker))
   }
   static func phone(_ number: Int) -> SocketAddress {
     SocketAddress(ipv4: 0x0a01_0001 + UInt32(truncatingIfNeeded: number), port: 5_060)
   }
+  /// Of each host's first worker.
+  static let mediaPort: UInt16 = 20_000
   static let phoneMediaPort: UInt16 = 30_000
 
   static let clock = ClockAnchor(instant: .zero, wall: WallTime(microseconds: 1_750_000_000_000_000))

@@ -64,7 +64,7 @@ extension SimulatedSystem {
     }
     let fate = network.fate(.media, from: .host(worker.id.host), to: .phone(number), now: now)
     var arriving = datagram
-    arriving.peer = worker.mediaAddress.with(port: worker.mediaAddress.port &+ UInt16(datagram.socket))
+    arriving.peer = worker.mediaAddress.with(port: SimulatedAddresses.mediaPort &+ UInt16(datagram.socket))
     if let first = fate.first { queue.plan(.mediaToPhone(number, arriving), at: first) }
     if let second = fate.second { queue.plan(.mediaToPhone(number, arriving), at: second) }
   }
@@ -114,13 +114,13 @@ extension SimulatedSystem {
     guard case .host(let number)? = SimulatedAddresses.node(at: address), hosts.indices.contains(number) else {
       return violate("phone \(phone.number) is to send to \(address.host), where no media host is")
     }
-    let offset = Int(address.port) - 20_000
+    let offset = Int(address.port) - Int(SimulatedAddresses.mediaPort)
     guard offset >= 0, offset / 2 < options.workersPerHost else {
       return violate("phone \(phone.number) is to send to port \(address.port), which no worker has")
     }
     let id = WorkerID(host: number, worker: offset / 2)
     let datagram = SimulatedDatagram(
-      bytes: bytes, socket: UInt8(offset % 2), peer: phone.media.with(port: phone.media.port &+ UInt16(socket)))
+      bytes: bytes, socket: UInt8(offset), peer: phone.media.with(port: phone.media.port &+ UInt16(socket)))
     let fate = network.fate(.media, from: .phone(phone.number), to: .host(number), now: now)
     if let first = fate.first { queue.plan(.mediaToWorker(id, datagram), at: first) }
     if let second = fate.second { queue.plan(.mediaToWorker(id, datagram), at: second) }

@@ -10,9 +10,10 @@ struct WorkerID: Hashable, Sendable, CustomStringConvertible {
   var description: String { "worker \(host).\(worker)" }
 }
 
-/// A UDP datagram between an outside address and one of a worker's two sockets.
+/// A UDP datagram between an outside address and one of a host's sockets.
 struct SimulatedDatagram {
   var bytes: [UInt8]
+  /// As `Datagram.socket`.
   var socket: UInt8
   var peer: SocketAddress
 }
