@@ -35,8 +35,20 @@ public enum AVConferencingLogEvent: Sendable {
   case workerRefused(LegID, LegRefusal)
   /// A worker did not answer in time.
   case workerLate(worker: Int, LegID)
+  /// A worker leaves out more, or less, than before.
+  case effortChanged(worker: Int, from: OverloadStep, to: OverloadStep, busy: Double)
+  /// No worker takes legs any more.
   case overloaded(busy: Double, lateTicks: UInt64)
   case recovered(busy: Double)
+  /// It stands still: its meetings were ended.
+  case workerFailed(worker: Int, meetings: Int, legs: Int)
+  /// Its meetings go to other workers.
+  case workerDraining(worker: Int, meetings: Int)
+  /// Nothing is left on it.
+  case workerDrained(worker: Int)
+  case workerUndrained(worker: Int)
+  case meetingMoved(MeetingID, from: Int, to: Int, legs: Int)
+  case meetingNotMoved(MeetingID, from: Int, to: Int, reason: String)
   case draining
   case shuttingDown(legs: Int, meetings: Int)
   case shutDown
@@ -45,12 +57,14 @@ public enum AVConferencingLogEvent: Sendable {
     switch self {
     case .legConnected, .legModified: .debug
     case .registered, .active, .unregistered, .meetingOpened, .meetingClosed, .partOpened, .partClosed, .legOpened,
-      .legClosed, .legResumed:
+      .legClosed, .legResumed, .meetingMoved:
       .info
-    case .draining, .shuttingDown, .shutDown, .recovered, .meetingReplaced, .refused, .commandFailed, .legSilent:
+    case .effortChanged, .draining, .shuttingDown, .shutDown, .recovered, .meetingReplaced, .refused, .commandFailed,
+      .legSilent,
+      .workerDraining, .workerDrained, .workerUndrained:
       .notice
     case .registrationFailed, .loadRefused, .untrustedPeer, .overloaded: .warning
-    case .workerRefused, .workerLate: .error
+    case .workerRefused, .workerLate, .meetingNotMoved, .workerFailed: .error
     }
   }
 }

@@ -165,7 +165,8 @@ extension AVConferencingServer {
     let id = MeetingID(rawValue: nextMeeting)
     let worker: Int
     do throws(WorkerPlacement.Refusal) {
-      worker = try placement.open(id, announced: announced, limit: limit)
+      worker = try placement.open(
+        id, announced: announced, limit: limit, closed: closedWorkers.union(overloadedWorkers))
     } catch {
       throw .hostFull(retryAfter: configuration.retryAfter)
     }
@@ -213,7 +214,8 @@ extension AVConferencingServer {
       endWatching(watcher, of: meeting, now: now)
     }
     placement.close(id)
-    for worker in meeting.workers { outputs.append(.media(worker: worker, .closeMeeting(id))) }
+    for worker in meeting.workers { tell(worker, of: id, .closeMeeting(id), into: &outputs) }
+    continueDrains(now: now, into: &outputs)
     if let control = meeting.control, roles.removeValue(forKey: control) != nil {
       memory.forget(dialog: control)
       agent.hangUp(control, reason: header, now: now, into: &queue)

@@ -156,11 +156,11 @@ extension AVConferencingServer {
     let isOnWorker = leg.state != .offering
     if ingress != leg.ingressBlocked {
       leg.ingressBlocked = ingress
-      if isOnWorker { outputs.append(.media(worker: leg.worker, .setIngress(id, blocked: ingress))) }
+      if isOnWorker { tell(leg.worker, of: leg.meeting, .setIngress(id, blocked: ingress), into: &outputs) }
     }
     if egress != leg.egressBlocked {
       leg.egressBlocked = egress
-      if isOnWorker { outputs.append(.media(worker: leg.worker, .setEgress(id, blocked: egress))) }
+      if isOnWorker { tell(leg.worker, of: leg.meeting, .setEgress(id, blocked: egress), into: &outputs) }
     }
     legs[id] = leg
     noteChange(of: leg, now: now)

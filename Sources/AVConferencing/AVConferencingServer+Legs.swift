@@ -18,7 +18,7 @@ extension AVConferencingServer {
     let who = try participant(in: meeting, message, body, leg: legID)
     let worker: Int
     do throws(WorkerPlacement.Refusal) {
-      worker = try placement.addLeg(to: id, strained: strainedWorkers)
+      worker = try placement.addLeg(to: id, strained: strainedWorkers, closed: closedWorkers)
     } catch {
       switch error {
       case .meetingFull: throw .meetingFull
@@ -26,6 +26,11 @@ extension AVConferencingServer {
       case .unknownMeeting: throw .unknownConference
       }
     }
+    guard load.takesLeg(worker: worker) else {
+      placement.removeLeg(from: id, worker: worker)
+      throw .overloaded(retryAfter: configuration.retryAfter)
+    }
+    load.legJoined(worker: worker)
     var negotiation = LegNegotiation(
       leg: legID, meeting: id, worker: configuration.workers[worker], label: who.label,
       configuration: configuration, capabilities: capabilities, random: &random)
@@ -108,14 +113,15 @@ extension AVConferencingServer {
   private mutating func openOnWorker(
     _ id: LegID, state: ParticipantLeg.State, now: Instant, into outputs: inout [AVConferencingOutput]
   ) {
-    guard var leg = legs[id], let configuration = leg.negotiation.configuration else { return }
+    guard var leg = legs[id], var configuration = leg.negotiation.configuration else { return }
+    configuration.home = leg.home
     leg.state = state
     leg.deadline = now + Limits.legOpening
     legs[id] = leg
     timers.set(.leg(id), at: leg.deadline)
-    outputs.append(.media(worker: leg.worker, .openLeg(configuration)))
-    if leg.ingressBlocked { outputs.append(.media(worker: leg.worker, .setIngress(id, blocked: true))) }
-    if leg.egressBlocked { outputs.append(.media(worker: leg.worker, .setEgress(id, blocked: true))) }
+    tell(leg.worker, of: leg.meeting, .openLeg(configuration), into: &outputs)
+    if leg.ingressBlocked { tell(leg.worker, of: leg.meeting, .setIngress(id, blocked: true), into: &outputs) }
+    if leg.egressBlocked { tell(leg.worker, of: leg.meeting, .setEgress(id, blocked: true), into: &outputs) }
   }
 
   /// 200 with our description and the `addUser` response; the leg enters the roster.
@@ -210,7 +216,7 @@ extension AVConferencingServer {
     // While it may not send, it cannot be silent; the worker reports afresh when it may again.
     leg.isSilent = leg.isSilent && configuration.receives
     legs[id] = leg
-    outputs.append(.media(worker: leg.worker, .modifyLeg(configuration)))
+    tell(leg.worker, of: leg.meeting, .modifyLeg(configuration), into: &outputs)
     outputs.append(.log(.legModified(id, callID: leg.callID)))
     noteChange(of: leg, now: now)
   }
@@ -243,7 +249,7 @@ extension AVConferencingServer {
     legs[id] = leg
     if wasOnWorker {
       timers.set(.leg(id), at: leg.deadline)
-      outputs.append(.media(worker: leg.worker, .closeLeg(id)))
+      tell(leg.worker, of: leg.meeting, .closeLeg(id), into: &outputs)
     }
     let until = now + Limits.notificationGap * 10
     meetings[leg.meeting]?.hide(id, as: leg.key, last: last, until: until)
@@ -265,7 +271,7 @@ extension AVConferencingServer {
   }
 
   /// The worker has let go of the leg, or never had it: nothing of it remains.
-  private mutating func forget(
+  mutating func forget(
     _ id: LegID, statistics: LegStatistics?, into outputs: inout [AVConferencingOutput]
   ) {
     guard let leg = legs.removeValue(forKey: id) else { return }
@@ -320,20 +326,21 @@ extension AVConferencingServer {
     switch event {
     case .report(let report): handle(report, worker: worker, now: now, into: &outputs)
     case .activeTalkers(let id, let talkers):
-      guard var meeting = meetings[id], meeting.home == worker, meeting.talkers != talkers else { return }
+      guard var meeting = meetings[id], meeting.home == worker || moves[id]?.from == worker, meeting.talkers != talkers
+      else { return }
       meeting.talkers = Array(talkers.prefix(16))
       meeting.noteTalkers()
       meetings[id] = meeting
       scheduleFlush(id, now: now)
     case .legOpened(let id):
-      guard let leg = legs[id], leg.worker == worker else { return }
+      guard let leg = legs[id], speaks(worker, of: leg) else { return }
       opened(leg, now: now, into: &outputs)
     case .legRefused(let id, let reason):
-      guard let leg = legs[id], leg.worker == worker else { return }
+      guard let leg = legs[id], speaks(worker, of: leg) else { return }
       outputs.append(.log(.workerRefused(id, reason)))
       refused(leg, reason, now: now, into: &outputs)
     case .legConnected(let id, _, let ssrc):
-      guard var leg = legs[id], leg.worker == worker, leg.state != .closing else { return }
+      guard var leg = legs[id], speaks(worker, of: leg), leg.state != .closing else { return }
       let isFirst = leg.remoteSSRC == nil
       let hasChanged = leg.remoteSSRC != ssrc || leg.isSilent
       leg.remoteSSRC = ssrc
@@ -345,19 +352,19 @@ extension AVConferencingServer {
       }
       if hasChanged { noteChange(of: leg, now: now) }
     case .legSilent(let id):
-      guard var leg = legs[id], leg.worker == worker, leg.state == .open, !leg.isSilent else { return }
+      guard var leg = legs[id], speaks(worker, of: leg), leg.state == .open, !leg.isSilent else { return }
       leg.isSilent = true
       legs[id] = leg
       outputs.append(.log(.legSilent(id)))
       noteChange(of: leg, now: now)
     case .legResumed(let id):
-      guard var leg = legs[id], leg.worker == worker, leg.isSilent else { return }
+      guard var leg = legs[id], speaks(worker, of: leg), leg.isSilent else { return }
       leg.isSilent = false
       legs[id] = leg
       outputs.append(.log(.legResumed(id)))
       noteChange(of: leg, now: now)
     case .legClosed(let id, let statistics):
-      guard let leg = legs[id], leg.worker == worker else { return }
+      guard let leg = legs[id], speaks(worker, of: leg) else { return }
       if leg.state != .closing {
         // The worker lost it without being asked: the dialog must not outlive the media.
         hangUp(id, reason: "SIP;cause=503;text=\"media lost\"", now: now)
@@ -369,11 +376,13 @@ extension AVConferencingServer {
       forget(id, statistics: statistics, into: &outputs)
       endIfAbandoned(leg.meeting, now: now, into: &outputs)
     case .digit(let id, let digit, _):
-      guard var leg = legs[id], leg.worker == worker, leg.state == .open, digit.isKey else { return }
+      guard var leg = legs[id], speaks(worker, of: leg), leg.state == .open, digit.isKey else { return }
       leg.press(digit)
       legs[id] = leg
       noteChange(of: leg, now: now)
     case .legSaidGoodbye: break  // advice only: the signalling decides
+    case .meetingLeft, .meetingArrived, .meetingStayed, .meetingLost:
+      handleMove(event, worker: worker, now: now, into: &outputs)
     }
   }
 

@@ -7,7 +7,14 @@ extension AVConferencingServer {
   /// Workers that should not get more of a meeting that has another choice.
   var strainedWorkers: Set<Int> {
     guard configuration.workers.count > 1 else { return [] }
-    return Set(configuration.workers.indices.filter { load.busy(ofWorker: $0) >= configuration.splitBusy })
+    return Set(
+      configuration.workers.indices.filter {
+        load.busy(ofWorker: $0) >= configuration.splitBusy || !load.takesLeg(worker: $0)
+      })
+  }
+
+  var overloadedWorkers: Set<Int> {
+    Set(configuration.workers.indices.filter { load.isOverloaded(worker: $0) })
   }
 
   /// Legs have come or gone: opens the parts that the meeting has now, closes those it has no more, and tells each whom it
@@ -18,16 +25,16 @@ extension AVConferencingServer {
     guard workers != told, !workers.isEmpty else { return }
     meetings[id]?.workers = workers
     for worker in workers where !told.contains(worker) {
-      outputs.append(.media(worker: worker, .openMeeting(id, phase: placement.phase(of: id))))
+      tell(worker, of: id, .openMeeting(id, phase: placement.phase(of: id)), into: &outputs)
       outputs.append(.log(.partOpened(id, worker: worker, parts: workers.count)))
     }
     for worker in workers {
       let peers = workers.filter { $0 != worker }
       let parts = MeetingParts(peers: peers, reportsTalkers: worker == workers.first)
-      outputs.append(.media(worker: worker, .linkMeeting(id, parts)))
+      tell(worker, of: id, .linkMeeting(id, parts), into: &outputs)
     }
     for worker in told where !workers.contains(worker) {
-      outputs.append(.media(worker: worker, .closeMeeting(id)))
+      tell(worker, of: id, .closeMeeting(id), into: &outputs)
       outputs.append(.log(.partClosed(id, worker: worker, parts: workers.count)))
     }
   }

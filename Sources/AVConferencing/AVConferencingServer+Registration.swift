@@ -217,11 +217,20 @@ extension AVConferencingServer {
   mutating func handle(
     _ report: WorkerReport, worker: Int, now: Instant, into outputs: inout [AVConferencingOutput]
   ) {
-    if load.handle(report, worker: worker, now: now) {
+    let step = load.step(ofWorker: worker)
+    let wasOverloaded = load.isOverloaded
+    let hasChanged = load.handle(report, worker: worker, now: now)
+    if load.step(ofWorker: worker) != step {
       outputs.append(
-        .log(
-          load.isOverloaded
-            ? .overloaded(busy: load.busiest, lateTicks: load.lateTicks) : .recovered(busy: load.busiest)))
+        .log(.effortChanged(worker: worker, from: step, to: load.step(ofWorker: worker), busy: report.busy)))
+    }
+    if hasChanged {
+      if load.isOverloaded != wasOverloaded {
+        outputs.append(
+          .log(
+            load.isOverloaded
+              ? .overloaded(busy: load.busiest, lateTicks: load.lateTicks) : .recovered(busy: load.busiest)))
+      }
       tellLoad(now: now, into: &outputs)
       return
     }

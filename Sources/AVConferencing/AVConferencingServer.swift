@@ -62,6 +62,12 @@ public struct AVConferencingServer: Sendable {
   var legs: [LegID: ParticipantLeg] = [:]
   var roles: [CallHandle: Role] = [:]
   var meetingOfWatcher: [SubscriptionHandle: MeetingID] = [:]
+  /// Meetings between two workers.
+  var moves: [MeetingID: MeetingMove] = [:]
+  /// Workers that give their meetings away, those of them that have done so, and those that stand still.
+  var drainedWorkers: Set<Int> = []
+  var emptiedWorkers: Set<Int> = []
+  var failedWorkers: Set<Int> = []
   var nextMeeting: UInt32 = 1
   var nextLeg: UInt32 = 1
 

@@ -12,6 +12,8 @@ public enum Limits {
   public static let meetings = 16_384
   /// Most workers of one host.
   public static let workers = MediaWorkerLimits.workers
+  /// Meetings that leave drained workers at once: each costs both workers some milliseconds for every hundred legs.
+  public static let moves = 4
   /// Front ends that one host registers with.
   public static let frontEnds = 4
   /// Subscriptions to one conference's state: each Focus needs one, and a hand-over needs a second.

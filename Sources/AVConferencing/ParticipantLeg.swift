@@ -31,7 +31,7 @@ struct ParticipantLeg: Sendable {
 
   let id: LegID
   let meeting: MeetingID
-  let worker: Int
+  var worker: Int
   let call: CallHandle
   let callID: String
   let key: EndpointKey
@@ -58,6 +58,8 @@ struct ParticipantLeg: Sendable {
   var digits: [UInt8] = []
   var digitCount: UInt32 = 0
   var closingReason = ""
+  /// The worker whose address its peer was told, when it has moved since.
+  var home: Int?
 
   /// Whether the roster shows it: from the answer on, until it is closing.
   var isVisible: Bool {

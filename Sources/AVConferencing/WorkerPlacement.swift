@@ -73,6 +73,10 @@ public struct WorkerPlacement: Sendable {
   public var legsAvailable: Int { max(0, maximumLegs - legs) }
   public var isEmpty: Bool { places.isEmpty && legs == 0 }
   public func legs(onWorker worker: Int) -> Int { loads.indices.contains(worker) ? loads[worker].legs : 0 }
+  public func weight(onWorker worker: Int) -> Int { loads.indices.contains(worker) ? loads[worker].weight : 0 }
+  public func legs(in meeting: MeetingID, onWorker worker: Int) -> Int {
+    places[meeting]?.parts.first { $0.worker == worker }?.legs ?? 0
+  }
   public func legs(in meeting: MeetingID) -> Int { places[meeting]?.legs ?? 0 }
   /// The home of a meeting.
   public func worker(of meeting: MeetingID) -> Int? { places[meeting]?.parts.first?.worker }
@@ -87,16 +91,18 @@ public struct WorkerPlacement: Sendable {
   /// - Parameters:
   ///   - announced: how many legs the Focus expects; 1…`maximumLegsPerMeeting` after clamping.
   ///   - limit: the meeting's own size limit, if it has one.
+  ///   - closed: workers that get no meetings, as long as there are others.
   /// - Returns: its home.
   public mutating func open(
-    _ meeting: MeetingID, announced: Int = 1, limit: Int? = nil
+    _ meeting: MeetingID, announced: Int = 1, limit: Int? = nil, closed: Set<Int> = []
   ) throws(Refusal) -> Int {
     guard places.count < maximumMeetings else { throw .tooManyMeetings }
     // More than `splitLegs` do not come here.
     let expected = min(max(1, announced), max(1, min(maximumLegsPerMeeting, splitLegs)))
     let own = min(max(0, limit ?? maximumLegsPerMeeting), maximumLegsPerMeeting)
-    var chosen = 0
-    for worker in loads.indices.dropFirst() {
+    let open = loads.indices.filter { !closed.contains($0) }
+    var chosen = open.first ?? 0
+    for worker in open.dropFirst() {
       let (candidate, best) = (loads[worker], loads[chosen])
       if (candidate.weight, candidate.meetings) < (best.weight, best.meetings) { chosen = worker }
     }
@@ -122,9 +128,13 @@ public struct WorkerPlacement: Sendable {
   /// Chooses the worker for a further leg: the home while that has room, then the least loaded of the meeting's other
   /// parts that has, then the least loaded other worker that has; when none has room, the least loaded of all.
   ///
-  /// - Parameter strained: workers that measure a load at which they should not get more of a large meeting.
+  /// - Parameters:
+  ///   - strained: workers that measure a load at which they should not get more of a large meeting.
+  ///   - closed: workers that get no further parts.
   /// - Returns: the worker that the leg belongs to.
-  public mutating func addLeg(to meeting: MeetingID, strained: Set<Int> = []) throws(Refusal) -> Int {
+  public mutating func addLeg(
+    to meeting: MeetingID, strained: Set<Int> = [], closed: Set<Int> = []
+  ) throws(Refusal) -> Int {
     guard let place = places[meeting] else { throw .unknownMeeting }
     guard place.legs < place.maximumLegs else { throw .meetingFull }
     guard legs < maximumLegs else { throw .tooManyLegs }
@@ -140,7 +150,7 @@ public struct WorkerPlacement: Sendable {
         return (room && place.part(on: worker) != nil ? 0 : room ? 1 : 2, loads[worker].weight, loads[worker].meetings)
       }
       let isFull = place.parts.count > MediaWorkerLimits.linkedPeers
-      for worker in loads.indices where rank(worker) < rank(chosen) {
+      for worker in loads.indices where !closed.contains(worker) && rank(worker) < rank(chosen) {
         if !isFull || place.part(on: worker) != nil { chosen = worker }
       }
     }
@@ -161,6 +171,29 @@ public struct WorkerPlacement: Sendable {
     else { return }
     count(legs: -1, of: meeting, on: old)
     count(legs: 1, of: meeting, on: new)
+  }
+
+  /// What the meeting has on one worker goes to another, where it joins what the meeting may have there.
+  public mutating func movePart(of meeting: MeetingID, from old: Int, to new: Int) {
+    guard loads.indices.contains(new), old != new, var place = places[meeting], let part = place.part(on: old)
+    else { return }
+    for (index, part) in place.parts.enumerated() {
+      loads[part.worker].weight -= place.weight(index)
+      loads[part.worker].legs -= part.legs
+      leave(part.worker, place.phase)
+    }
+    if let other = place.part(on: new) {
+      place.parts[other].legs += place.parts[part].legs
+      place.parts.remove(at: part)
+    } else {
+      place.parts[part].worker = new
+    }
+    for (index, part) in place.parts.enumerated() {
+      loads[part.worker].weight += place.weight(index)
+      loads[part.worker].legs += part.legs
+      enter(part.worker, place.phase)
+    }
+    places[meeting] = place
   }
 
   private mutating func count(legs change: Int, of meeting: MeetingID, on worker: Int) {

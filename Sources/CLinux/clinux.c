@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -68,6 +69,20 @@ int cl_discard(int fd) {
 int cl_close(int fd) { return result(close(fd)); }
 
 int cl_duplicate(int fd) { return result(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
+
+int cl_notify(const uint8_t *path, size_t path_size, const uint8_t *message, size_t size) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (path_size == 0 || path_size >= sizeof address.sun_path) return -EINVAL;
+  memcpy(address.sun_path, path, path_size);
+  if (path[0] == '@') address.sun_path[0] = 0;
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path_size);
+  ssize_t sent = sendto(fd, message, size, MSG_NOSIGNAL, (struct sockaddr *)&address, length);
+  int status = sent < 0 ? -errno : 0;
+  close(fd);
+  return status;
+}
 
 int cl_epoll_create(void) { return result(epoll_create1(EPOLL_CLOEXEC)); }
 

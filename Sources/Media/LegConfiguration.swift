@@ -116,6 +116,8 @@ public struct LegConfiguration: Hashable, Sendable {
   public var mediaTimeout: Interval
   /// Whether the others hear this leg at the loudness of an average talker; `nil`: as the worker is configured.
   public var automaticGain: Bool?
+  /// The worker whose address signalling has told the peer, 0…127; `nil`: the one that opens the leg.
+  public var home: Int?
 
   public init(
     leg: LegID, meeting: MeetingID, remoteMedia: SocketAddress, remoteControl: SocketAddress, rtcpMux: Bool,

@@ -9,6 +9,9 @@ public enum MediaCommand: Sendable {
   case openMeeting(MeetingID, phase: Int? = nil)
   /// Which other workers have parts of it: after `openMeeting`, and whenever that changes.
   case linkMeeting(MeetingID, MeetingParts)
+  /// The meeting, or this worker's part of it, goes to another worker of the host between two of its ticks: legs, keys,
+  /// streams, jitter buffers and encoders as they are. Links to other parts are given up: link again once it has arrived.
+  case moveMeeting(MeetingID, to: Int)
   /// Closes every leg still in it.
   case closeMeeting(MeetingID)
   case openLeg(LegConfiguration)
@@ -40,6 +43,14 @@ public enum MediaEvent: Sendable {
   case digit(LegID, digit: UInt8, milliseconds: Int)
   /// Who is heard now, loudest first, at most the mixer's number of talkers; sent on change, at most once a second.
   case activeTalkers(MeetingID, [LegID])
+  /// The worker has let go of the meeting; it tells nothing more of its legs.
+  case meetingLeft(MeetingID, to: Int)
+  /// It is on this worker now, which tells of its legs from here on.
+  case meetingArrived(MeetingID, legs: Int)
+  /// It could not leave: there is no such meeting or worker, or no room to send its peers' datagrams on.
+  case meetingStayed(MeetingID)
+  /// It could not be taken in: its legs are closed. Placement must not let this happen.
+  case meetingLost(MeetingID)
   /// Once a second.
   case report(WorkerReport)
 }
@@ -84,6 +95,10 @@ public struct WorkerReport: Sendable {
   public var legs = 0
   public var packetsIn: UInt64 = 0
   public var packetsOut: UInt64 = 0
+  /// Datagrams of legs that have moved, sent on to where they are.
+  public var packetsSentOn: UInt64 = 0
+  /// Legs elsewhere whose peers still send here.
+  public var legsAway = 0
   public var drops = DropCounters()
   public var decodes: UInt64 = 0
   public var encodes: UInt64 = 0
@@ -109,6 +124,10 @@ public struct WorkerReport: Sendable {
   /// too late, ever.
   public var linkFramesLost: UInt64 = 0
   public var linkFramesLate: UInt64 = 0
+  /// What the worker leaves out now, and how often it took a step to leave out more, and less, ever.
+  public var overload = OverloadStep.normal
+  public var overloadRaised: UInt64 = 0
+  public var overloadLowered: UInt64 = 0
   /// Deadline minus finish of this second's ticks, microseconds: `p99` is what 99 % of the ticks had at least.
   public var slack = LatencySummary()
   /// Arrival to departure of mixed packets, microseconds.

@@ -26,18 +26,16 @@ struct HostInspector {
     var failure: HostAPI.Failure
   }
 
-  /// - Parameter route: not `metrics`, which needs no control thread.
+  /// - Parameter route: not `metrics`, which needs no control thread, nor `drain`, which changes something.
   func answer(_ route: AdminRoute) -> AdminAnswer {
     do throws(Unknown) {
       switch route {
-      case .metrics: return .text(404, "not here")
+      case .metrics, .drain: return .text(404, "not here")
       case .legs: return Self.json(legs())
       case .meetings: return Self.json(meetings())
       case .why(let leg, let seconds): return Self.json(try why(leg, seconds: seconds))
       case .audibility(let meeting): return Self.json(try audibility(meeting))
       case .capacity: return Self.json(capacity())
-      case .drain(let worker):
-        throw Unknown(failure: HostAPI.Failure(error: "this host cannot drain worker \(worker) alone"))
       }
     } catch {
       return Self.json(error.failure, status: 404)

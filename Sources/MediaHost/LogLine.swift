@@ -78,9 +78,33 @@ extension AVConferencingLogEvent {
       ("worker refused leg", ["leg": "\(leg.rawValue)", "reason": "\(reason)"])
     case .workerLate(let worker, let leg):
       ("worker did not answer in time", ["worker": "\(worker)", "leg": "\(leg.rawValue)"])
+    case .effortChanged(let worker, let from, let to, let busy):
+      (
+        to > from ? "worker is short of time and leaves out more" : "worker leaves out less",
+        ["worker": "\(worker)", "from": "\(from)", "to": "\(to)", "busy": "\(busy)"]
+      )
     case .overloaded(let busy, let lateTicks):
       ("overloaded: no new legs", ["busy": "\(busy)", "late-ticks": "\(lateTicks)"])
     case .recovered(let busy): ("no longer overloaded", ["busy": "\(busy)"])
+    case .workerFailed(let worker, let meetings, let legs):
+      (
+        "worker stands still: its meetings were ended",
+        ["worker": "\(worker)", "meetings": "\(meetings)", "legs": "\(legs)"]
+      )
+    case .workerDraining(let worker, let meetings):
+      ("worker is drained: its meetings go to others", ["worker": "\(worker)", "meetings": "\(meetings)"])
+    case .workerDrained(let worker): ("worker has no meetings left", ["worker": "\(worker)"])
+    case .workerUndrained(let worker): ("worker takes meetings again", ["worker": "\(worker)"])
+    case .meetingMoved(let meeting, let from, let to, let legs):
+      (
+        "meeting moved",
+        ["meeting": "\(meeting.rawValue)", "from-worker": "\(from)", "to-worker": "\(to)", "legs": "\(legs)"]
+      )
+    case .meetingNotMoved(let meeting, let from, let to, let reason):
+      (
+        "meeting not moved: \(reason)",
+        ["meeting": "\(meeting.rawValue)", "from-worker": "\(from)", "to-worker": "\(to)"]
+      )
     case .draining: ("draining", [:])
     case .shuttingDown(let legs, let meetings):
       ("shutting down", ["legs": "\(legs)", "meetings": "\(meetings)"])

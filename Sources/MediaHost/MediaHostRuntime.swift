@@ -16,8 +16,7 @@ import SIPEdge
 final class MediaHostRuntime: SIPEdgeHandler {
   /// Commands that wait for a worker whose queue is full.
   static let backlogLimit = 65_536
-  /// A worker reports every second; after this long without a report it is stuck.
-  static let watchdog = Interval.seconds(3)
+  /// Between looks at queues that were full.
   private static let checkPeriod = Interval.milliseconds(500)
 
   private let edge: SIPEdge
@@ -28,12 +27,14 @@ final class MediaHostRuntime: SIPEdgeHandler {
   private var core: AVConferencingServer
   private var outputs: [AVConferencingOutput] = []
   private var backlogs: [[MediaCommand]]
-  private var heardAt: [Instant]
-  private var isStuck: [Bool]
   private var evidence = EvidenceHistory()
   private var histories: [WorkerHistory]
-  private var checkAt = Instant.never
   private var forgetAt = Instant.zero
+  private var checkAt = Instant.never
+  private var watchdog: WorkerWatchdog
+  private var watchAt = Instant.never
+  private let service = ServiceNotifier()
+  private var aliveAt = Instant.never
   private var events: WorkerEvents?
   private var onReady: (@Sendable () -> Void)?
   private var onShutDown: (@Sendable () -> Void)?
@@ -54,9 +55,8 @@ final class MediaHostRuntime: SIPEdgeHandler {
         settings, standalone: standalone, edge: edge, threads: threads, instance: instance),
       random: RandomSource(seed: random.bytes(32)))
     backlogs = Array(repeating: [], count: threads.workers.count)
-    heardAt = Array(repeating: .zero, count: threads.workers.count)
-    isStuck = Array(repeating: false, count: threads.workers.count)
     histories = Array(repeating: WorkerHistory(), count: threads.workers.count)
+    watchdog = WorkerWatchdog(workers: threads.workers.count)
   }
 
   /// A random UUID (RFC 9562 §5.4): one process of one host.
@@ -97,8 +97,9 @@ final class MediaHostRuntime: SIPEdgeHandler {
 
   /// - Parameter ready: called once, when the first front end gives this host meetings.
   func start(now: Instant, ready: @escaping @Sendable () -> Void) {
-    heardAt = heardAt.map { _ in now }
     checkAt = now + Self.checkPeriod
+    watchAt = now
+    if service.watchdogPeriod != nil { aliveAt = now }
     events = WorkerEvents(threads, on: edge.eventLoop, log) { [edge] in
       edge.execute { handler, now in (handler as? MediaHostRuntime)?.takeEvents(now: now) }
     }
@@ -116,6 +117,7 @@ final class MediaHostRuntime: SIPEdgeHandler {
   /// - Parameter done: called when every call has ended, or time is up.
   func shutDown(now: Instant, done: @escaping @Sendable () -> Void) {
     onShutDown = done
+    service.stopping()
     core.shutDown(now: now, into: &outputs)
     performOutputs(now: now)
   }
@@ -135,10 +137,11 @@ final class MediaHostRuntime: SIPEdgeHandler {
   func advance(to now: Instant) {
     core.advance(to: now, into: &outputs)
     performOutputs(now: now)
+    if watchAt <= now { watch(now: now) }
     if checkAt <= now { check(now: now) }
   }
 
-  var nextDeadline: Instant { min(core.nextDeadline, checkAt) }
+  var nextDeadline: Instant { min(core.nextDeadline, min(checkAt, watchAt)) }
 
   // MARK: Workers
 
@@ -155,7 +158,6 @@ final class MediaHostRuntime: SIPEdgeHandler {
     for (number, worker) in threads.workers.enumerated() {
       while let event = worker.takeEvent() {
         if case .report(let report) = event {
-          heard(number, now: now)
           note(report, of: number, now: now)
           reports?.write(report, time: Double(MonotonicClock.anchor().wall.microseconds) / 1e6)
         }
@@ -191,28 +193,52 @@ final class MediaHostRuntime: SIPEdgeHandler {
     evidence.forget(before: oldest) { core.meeting(of: $0) != nil }
   }
 
-  private func heard(_ worker: Int, now: Instant) {
-    heardAt[worker] = now
-    guard isStuck[worker] else { return }
-    isStuck[worker] = false
-    log.notice("worker runs again", metadata: ["worker": "\(worker)"])
+  /// Ten times a second: whether every worker turns; and the service manager hears that it does.
+  private func watch(now: Instant) {
+    watchAt = now + WorkerWatchdog.period
+    for finding in watchdog.look(at: threads.workers.map(\.turns), now: now) {
+      switch finding {
+      case .stoodStill(let interval):
+        log.warning("the process stood still", metadata: ["milliseconds": "\(Int(interval.milliseconds))"])
+      case .stalled(let worker):
+        threads.workers[worker].retire()
+        board.update { $0.workers[worker].isStuck = true }
+        core.workerStalled(worker, now: now, into: &outputs)
+      case .resumed(let worker):
+        log.error("worker turns again; it was given up", metadata: ["worker": "\(worker)"])
+      }
+    }
+    if aliveAt <= now, let period = service.watchdogPeriod {
+      aliveAt = now + period
+      // Not while a worker stands still: then the manager starts the process anew, unless it has been told otherwise.
+      if watchdog.stalled == 0 { service.alive() }
+    }
+    performOutputs(now: now)
   }
 
-  /// Twice a second: stuck workers, and commands that a full queue has kept.
+  /// Twice a second: commands that a full queue has kept.
   private func check(now: Instant) {
     checkAt = now + Self.checkPeriod
     takeEvidence(now: now)
-    for number in threads.workers.indices {
-      if !isStuck[number], now - heardAt[number] > Self.watchdog {
-        isStuck[number] = true
-        board.update { $0.workers[number].isStuck = true }
-        log.error(
-          "worker is stuck: no report",
-          metadata: ["worker": "\(number)", "seconds": "\((now - heardAt[number]).seconds)"])
-      }
-      sendBacklog(number)
-    }
+    for number in threads.workers.indices { sendBacklog(number) }
     takeEvents(now: now)
+  }
+
+  // MARK: The operator
+
+  /// Moves a worker's meetings to others; it gets no new ones.
+  /// - Returns: how many meetings leave; `nil` when that cannot be.
+  func drain(worker: Int, now: Instant) -> Int? {
+    let count = core.drainWorker(worker, now: now, into: &outputs)
+    performOutputs(now: now)
+    return count
+  }
+
+  /// - Returns: `false` when the worker was not drained.
+  func undrain(worker: Int, now: Instant) -> Bool {
+    let done = core.undrainWorker(worker, into: &outputs)
+    performOutputs(now: now)
+    return done
   }
 
   private func send(_ command: MediaCommand, to number: Int, now: Instant) {
@@ -258,6 +284,7 @@ final class MediaHostRuntime: SIPEdgeHandler {
   }
 
   private func becomeReady() {
+    if onReady != nil { service.ready() }
     onReady?()
     onReady = nil
   }
@@ -285,6 +312,12 @@ final class MediaHostRuntime: SIPEdgeHandler {
   /// Answers the operator.
   func answer(_ route: AdminRoute, now: Instant) -> AdminAnswer {
     takeEvidence(now: now)
+    if case .drain(let worker) = route {
+      guard let meetings = drain(worker: worker, now: now) else {
+        return .text(409, "worker \(worker) cannot be drained: there is no such worker, or no other takes its meetings")
+      }
+      return .text(200, "worker \(worker) is drained: \(meetings) meetings leave it")
+    }
     let inspector = HostInspector(
       host: core.configuration.name, core: core, history: evidence, workers: histories,
       clock: MonotonicClock.anchor())

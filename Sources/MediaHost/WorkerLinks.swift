@@ -3,11 +3,12 @@
 import LinuxIO
 import Media
 import Primitives
+import Synchronization
 
 /// Made before the workers' threads; then each queue is pushed to by one worker and popped by another.
 public final class WorkerLinks: Sendable {
   /// Of one queue: 20 ms of 50 meetings that are split between two workers, each with four talkers. 0.5 MiB, used only
-  /// where meetings are split.
+  /// where meetings are split or have moved; what must not be lost waits in `LinkBacklog` when one is full.
   static let capacity = 256
   /// On a host of more than eight workers, so that thousands of queues do not ask for gigabytes.
   static let capacityOfMany = 64
@@ -17,6 +18,11 @@ public final class WorkerLinks: Sendable {
   private let queues: [SPSCQueue<LinkMessage>?]
   /// What wakes each worker: from here for urgent messages, from the control thread for commands.
   let wakeUps: [WakeUp]
+  /// Every worker's sockets, to be sent from by whoever has a leg whose peer knows that address.
+  let sockets = HostSockets()
+  /// Bit n: worker n was given up, and takes nothing any more.
+  private let retiredLow = Atomic<UInt64>(0)
+  private let retiredHigh = Atomic<UInt64>(0)
 
   public init(workers: Int) throws(LinuxError) {
     self.workers = workers
@@ -29,6 +35,20 @@ public final class WorkerLinks: Sendable {
     }
     self.queues = queues
     self.wakeUps = wakeUps
+  }
+
+  func isRetired(_ worker: Int) -> Bool {
+    let word = worker < 64 ? retiredLow.load(ordering: .relaxed) : retiredHigh.load(ordering: .relaxed)
+    return word >> UInt64(worker & 63) & 1 != 0
+  }
+
+  func retire(_ worker: Int) {
+    let bit: UInt64 = 1 << UInt64(worker & 63)
+    if worker < 64 {
+      retiredLow.bitwiseOr(bit, ordering: .relaxed)
+    } else {
+      retiredHigh.bitwiseOr(bit, ordering: .relaxed)
+    }
   }
 
   private func queue(from sender: Int, to receiver: Int) -> SPSCQueue<LinkMessage>? {

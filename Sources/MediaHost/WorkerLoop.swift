@@ -20,6 +20,9 @@ final class WorkerLoop: @unchecked Sendable {
   /// Media older than this is worthless: a socket that was full for so long loses what waits for it.
   static let blockedLimit = Interval.milliseconds(20)
 
+  /// A worker turns at least so often, so that one that stands still can be told from one that has nothing to do.
+  static let longestWait = Interval.milliseconds(250)
+
   private static let mediaToken = 0
   private static let controlToken = 1
   private static let commandToken = 2
@@ -31,6 +34,8 @@ final class WorkerLoop: @unchecked Sendable {
   /// Watches nothing: sleeps by the clock.
   private var pause: EventPoll
   private var pacing: ReceivePacing
+  private var foreign: ForeignSockets
+  private var backlog: LinkBacklog
   private var mediaReadable = true
   private var controlReadable = true
   private var blockedSince: Instant?
@@ -48,6 +53,8 @@ final class WorkerLoop: @unchecked Sendable {
     poll = try EventPoll()
     pause = try EventPoll()
     pacing = ReceivePacing(now: MonotonicClock.now())
+    foreign = ForeignSockets(configuration.links?.sockets)
+    backlog = LinkBacklog(configuration.links, own: configuration.worker.worker)
     try poll.add(self.ports.media.descriptor, token: Self.mediaToken)
     try poll.add(self.ports.control.descriptor, token: Self.controlToken)
     try poll.add(shared.commandsReady.descriptor, token: Self.commandToken)
@@ -88,13 +95,14 @@ final class WorkerLoop: @unchecked Sendable {
     var egress = DatagramBatch(capacity: max(1024, configuration.worker.limits.legs + 64))
     shared.ready()
     var now = MonotonicClock.now()
-    while !shared.isStopping.load(ordering: .acquiring) {
+    while !shared.isStopping.load(ordering: .acquiring), !shared.isRetired.load(ordering: .acquiring) {
+      shared.turns.store(shared.turns.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
       receive(&worker, &ingress, now: now, &egress)
       takeLinks(&worker, now: now)
       let received = MonotonicClock.now()
       perform(&worker, now: now, &egress)
       advance(&worker, &ingress, now: now, &egress)
-      sendLinks(&worker)
+      backlog.send(&worker)
       tell(&worker)
       let finished = MonotonicClock.now()
       worker.departed(at: finished)
@@ -147,14 +155,6 @@ final class WorkerLoop: @unchecked Sendable {
     }
   }
 
-  private func sendLinks(_ worker: inout MediaWorker) {
-    let own = configuration.worker.worker
-    while let (receiver, message) = worker.takeLinkMessage() {
-      let isSent = configuration.links?.send(message, from: own, to: receiver) ?? false
-      if !isSent { worker.linkFailed(message, to: receiver) }
-    }
-  }
-
   private func perform(_ worker: inout MediaWorker, now: Instant, _ egress: inout DatagramBatch) {
     while worker.acceptsCommand, let command = shared.commands.pop() {
       worker.handle(command, now: now, into: &egress)
@@ -183,7 +183,13 @@ final class WorkerLoop: @unchecked Sendable {
 
   private func flush(_ worker: inout MediaWorker, now: Instant, _ egress: inout DatagramBatch) {
     guard egress.count > 0 else { return }
-    let sent = ports.send(&egress, pool: &worker.pool)
+    var sent = ports.send(&egress, pool: &worker.pool)
+    if egress.count > 0, configuration.links != nil {
+      // For peers that know another worker's address.
+      let rest = foreign.send(&egress, own: configuration.worker.worker, pool: &worker.pool)
+      sent.failed &+= rest.failed
+      sent.blocked = sent.blocked || rest.blocked
+    }
     if sent.failed > 0 { worker.countDrops(.sendFailed, sent.failed) }
     if !sent.blocked {
       if blockedSince != nil { watchWritable(false) }
@@ -230,7 +236,8 @@ final class WorkerLoop: @unchecked Sendable {
   private func wait(for worker: inout MediaWorker, since now: Instant, _ egress: inout DatagramBatch) {
     var deadline = worker.nextDeadline
     if blockedSince != nil { deadline = now + .milliseconds(1) }  // or when the socket can be written
-    if waitingEvent != nil { deadline = min(deadline, now + .milliseconds(1)) }
+    if waitingEvent != nil || !backlog.isEmpty { deadline = min(deadline, now + .milliseconds(1)) }
+    deadline = min(deadline, now + Self.longestWait)
     if mediaReadable || controlReadable { deadline = now }
     if pacing.gathers, deadline > now, blockedSince == nil {
       // Commands wait with the datagrams; whoever pushes one finds nobody to wake.

@@ -65,6 +65,8 @@ public final class WorkerThread: @unchecked Sendable {
       bindingTo: configuration.address, worker: configuration.worker.worker, options: configuration.sockets)
     number = configuration.worker.worker
     mediaAddress = ports.media.localAddress
+    configuration.links?.sockets.register(
+      number, media: ports.media.descriptor, control: ports.control.descriptor)
     let shared = try WorkerShared(configuration, eventsReady: eventsReady)
     self.shared = shared
     let loop = try WorkerLoop(configuration, ports: ports, shared: shared)
@@ -84,14 +86,25 @@ public final class WorkerThread: @unchecked Sendable {
   /// The oldest leg's second not yet taken. To be asked for twice a second or oftener; nobody is woken.
   public func takeEvidence() -> LegSecond? { shared.evidence.pop() }
 
+  /// Turns of the worker's loop, ever: what stands still when the worker does.
+  public var turns: UInt64 { shared.turns.load(ordering: .relaxed) }
+
+  /// It is given up: should its thread ever turn again, it ends instead. Nobody waits for it any more.
+  public func retire() {
+    shared.isRetired.store(true, ordering: .releasing)
+    shared.links?.retire(number)
+  }
+
   public var grants: Grants { shared.grants.withLock { $0 } }
 
   /// Ends the thread, without BYEs: close the meetings first. Call once.
   public func stop() {
     shared.isStopping.store(true, ordering: .releasing)
     shared.commandsReady.wake()
-    thread?.join()
+    // A thread that stands still would be waited for without end.
+    if !shared.isRetired.load(ordering: .acquiring) { thread?.join() }
     thread = nil
+    shared.links?.sockets.remove(number)
   }
 }
 
@@ -104,12 +117,17 @@ final class WorkerShared: Sendable {
   let eventsReady: WakeUp
   let isStopping = Atomic<Bool>(false)
   let isReady = Atomic<Bool>(false)
+  let isRetired = Atomic<Bool>(false)
+  let links: WorkerLinks?
+  /// Of the worker's loop, ever.
+  let turns = Atomic<UInt64>(0)
   let grants = Mutex(WorkerThread.Grants())
   private let started: WakeUp
 
   init(_ configuration: WorkerThread.Configuration, eventsReady: WakeUp) throws(LinuxError) {
     commands = SPSCQueue(capacity: configuration.commandCapacity)
     events = SPSCQueue(capacity: configuration.eventCapacity)
+    links = configuration.links
     let number = configuration.worker.worker
     if let links = configuration.links, links.wakeUps.indices.contains(number) {
       commandsReady = links.wakeUps[number]

@@ -21,6 +21,9 @@
   @inlinable public var available: Int { capacity &- used }
   @inlinable public var isEmpty: Bool { used == 0 }
 
+  /// The element that `pop` would return.
+  @inlinable public var first: Element? { used > 0 ? unsafe slots[head] : nil }
+
   /// - Returns: `false` when the queue is full.
   @inlinable public mutating func push(_ element: Element) -> Bool {
     guard used < capacity else { return false }

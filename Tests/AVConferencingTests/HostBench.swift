@@ -105,7 +105,7 @@ struct HostBench {
     case .openLeg(let leg): host.handle(.legOpened(leg.leg), worker: worker, now: now, into: &outputs)
     case .closeLeg(let leg):
       host.handle(.legClosed(leg, LegStatistics()), worker: worker, now: now, into: &outputs)
-    case .openMeeting, .linkMeeting, .closeMeeting, .modifyLeg, .setIngress, .setEgress: break
+    case .openMeeting, .linkMeeting, .moveMeeting, .closeMeeting, .modifyLeg, .setIngress, .setEgress: break
     }
   }
 
@@ -360,7 +360,7 @@ extension MediaCommand {
     switch self {
     case .openLeg(let leg), .modifyLeg(let leg): leg.leg
     case .closeLeg(let leg), .setIngress(let leg, _), .setEgress(let leg, _): leg
-    case .openMeeting, .linkMeeting, .closeMeeting: nil
+    case .openMeeting, .linkMeeting, .moveMeeting, .closeMeeting: nil
     }
   }
   var isOpenLeg: Bool { if case .openLeg = self { true } else { false } }

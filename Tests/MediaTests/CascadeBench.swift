@@ -38,7 +38,8 @@ final class CascadeWorker {
     worker.pool.withMutableBytes(of: buffer) { (span: inout MutableRawSpan) in
       for (index, byte) in bytes.enumerated() { span.store(byte, at: index) }
     }
-    if !ingress.append(Datagram(buffer: buffer, count: bytes.count, socket: 0, peer: source)) {
+    let socket = UInt8(2 * worker.configuration.worker)
+    if !ingress.append(Datagram(buffer: buffer, count: bytes.count, socket: socket, peer: source)) {
       worker.pool.give(buffer)
     }
   }

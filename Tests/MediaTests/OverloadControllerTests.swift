@@ -53,14 +53,14 @@ struct OverloadControllerTests {
   @Test("each way to be strained counts: no slack, no time, no packet buffers, nonsense")
   func reasons() {
     for bad in [
-      window(tight: 30), window(busy: 0.95), window(free: 0.1), window(busy: .nan), window(free: .nan),
+      window(tight: 30), window(busy: 0.95), window(free: 0.02), window(busy: .nan), window(free: .nan),
       window(ticks: 10, late: 2),
     ] {
       var controller = OverloadController()
       _ = run(Array(repeating: bad, count: 8), &controller)
       #expect(controller.step > .normal)
     }
-    for good in [window(busy: 0.85), window(late: 1, tight: 3), window(free: 0.2)] {
+    for good in [window(busy: 0.85), window(late: 1, tight: 3), window(free: 0.05)] {
       var controller = OverloadController()
       _ = run(Array(repeating: good, count: 400), &controller)
       #expect(controller.step == .normal)

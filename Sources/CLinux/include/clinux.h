@@ -38,6 +38,9 @@ int cl_close(int fd);
 // A second descriptor of the same socket.
 int cl_duplicate(int fd);
 
+// Sends one datagram to a Unix socket; a name that begins with @ is one of the abstract namespace.
+int cl_notify(const uint8_t *path, size_t path_size, const uint8_t *message, size_t size);
+
 int cl_epoll_create(void);
 int cl_epoll_set(int epoll, int operation, int fd, uint32_t events, uint64_t token);
 // timeout in ns, < 0 for none. Where the kernel has no epoll_pwait2, ppoll on the epoll descriptor.

@@ -10,6 +10,12 @@ import Primitives
     case candidates
     /// One talker's 20 ms as they are in the sender's mix: 960 samples.
     case voice
+    /// A meeting that moves: `word` names its parcel.
+    case meeting
+    /// A datagram that came to a worker which its leg has left.
+    case datagram
+    /// What becomes of legs that have moved.
+    case notices
   }
 
   /// Of `block`: a datagram fits, and a frame of 960 samples.
@@ -40,6 +46,15 @@ import Primitives
   public var isUrgent: Bool {
     switch kind {
     case .candidates, .voice: false
+    case .meeting, .datagram, .notices: true
+    }
+  }
+
+  /// It must not be lost, and must not overtake another one: a full queue is waited for.
+  public var isOrdered: Bool {
+    switch kind {
+    case .candidates, .voice: false
+    case .meeting, .datagram, .notices: true
     }
   }
 }
@@ -55,6 +70,8 @@ struct LinkOutbox: ~Copyable {
   private var taken = 0
 
   init(capacity: Int) { entries = BoundedList(capacity: capacity) }
+
+  var isFull: Bool { entries.isFull }
 
   /// - Returns: `false` when it is full.
   mutating func push(_ message: LinkMessage, to worker: Int) -> Bool {
@@ -79,12 +96,16 @@ extension MediaWorker {
   public mutating func takeLinkMessage() -> (worker: Int, message: LinkMessage)? { outbox.pop() }
 
   /// The queue to that worker was full, or there is no such worker.
-  public mutating func linkFailed(_ message: LinkMessage, to worker: Int) { counters.linkOverflow &+= 1 }
+  public mutating func linkFailed(_ message: LinkMessage, to worker: Int) {
+    counters.linkOverflow &+= 1
+    if message.isOrdered { relocationFailed(message) }
+  }
 
   /// Takes a message of another worker of this host. Call before `advance` in the turn in which it was found.
   public mutating func receive(_ message: LinkMessage, from worker: Int, now: Instant) {
     switch message.kind {
     case .candidates, .voice: receivePart(message, from: worker)
+    case .meeting, .datagram, .notices: receiveRelocation(message, from: worker, now: now)
     }
   }
 

@@ -33,12 +33,17 @@ extension MediaWorker {
     }
   }
 
+  /// Packets of any leg that this worker dropped for want of room, ever; wraps.
+  var hostDrops: UInt32 {
+    UInt32(
+      truncatingIfNeeded: counters.drops[.poolExhausted] &+ counters.drops[.sendFailed] &+ counters.drops[.queueFull])
+  }
+
   /// - Returns: `nil` where less than a tick has passed, and for the first moment of a leg.
   private mutating func legSecond(_ slot: Int, of meeting: Int, now: Instant) -> LegSecond? {
     let tick = schedule.tick
     var totals = legs[slot].totals
-    totals.hostDrops = UInt32(
-      truncatingIfNeeded: counters.drops[.poolExhausted] &+ counters.drops[.sendFailed] &+ counters.drops[.queueFull])
+    totals.hostDrops = hostDrops
     defer { legs[slot].evidence.beginSecond(tick: tick, totals: totals) }
     let last = legs[slot].evidence.lastTick
     guard last > .min, tick > last else { return nil }

@@ -14,11 +14,11 @@ import RTP
 /// - A leg without a key has the signalled address and no other.
 struct DatagramRouter: ~Copyable {
   private let limits: MediaWorkerLimits
-  private var flows: FlatTable<Flow>
+  var flows: FlatTable<Flow>
   /// The peer's SSRC → leg, for those that move and for control packets from unknown ports. The last one wins.
-  private var sources: FlatTable<UInt32>
+  var sources: FlatTable<UInt32>
   /// Legs with a key that nobody has latched.
-  private var unlatched: BoundedList<Int32>
+  var unlatched: BoundedList<Int32>
   private var cursor = 0
   private var budget: LatchBudget
 
@@ -76,7 +76,7 @@ struct DatagramRouter: ~Copyable {
     if sources[ssrc] == slot { sources.remove(ssrc) }
   }
 
-  private mutating func hint(_ flow: Flow, _ slot: Int) {
+  mutating func hint(_ flow: Flow, _ slot: Int) {
     guard flow.address.port != 0, !flow.address.isUnspecified, flows[flow] == nil else { return }
     flows.set(flow, slot)
   }
@@ -125,7 +125,7 @@ struct DatagramRouter: ~Copyable {
     legs[slot].placeInUnlatched = -1
   }
 
-  private func controlHint(beside media: SocketAddress, _ socket: UInt8) -> Flow {
+  func controlHint(beside media: SocketAddress, _ socket: UInt8) -> Flow {
     Flow(address: media.with(port: media.port &+ 1), socket: socket)
   }
 
@@ -208,6 +208,7 @@ struct DatagramRouter: ~Copyable {
   }
 
   private mutating func latch(_ flow: Flow, _ slot: Int, _ legs: inout SlotTable<Leg>) {
+    legs[slot].hasNewPath = true
     if let holder = flows[flow], holder != slot { lose(flow, holder, &legs) }
     if !flow.isMedia {
       forget(Flow(address: legs[slot].control.address, socket: legs[slot].controlSocket), slot)

@@ -29,7 +29,7 @@ struct Meeting: ~Copyable {
   var phase: Int
   let firstPhase: Int
   var alignment = TickAlignment()
-  /// The last tick that it has had.
+  /// The last tick that it has had, here or on another worker.
   var lastTick = Int64.min
   /// Its neighbours in the phase, −1 at the ends.
   var next = -1
@@ -59,6 +59,24 @@ struct Meeting: ~Copyable {
     legs = BoundedList(capacity: 8)
     formats = BoundedList(capacity: 2)
     choice = TalkerChoice(limit: talkers)
+  }
+
+  /// The encode groups of all formats in use, shared and own.
+  func eachEncoder(_ body: (Int32) -> Void) {
+    for place in 0..<formats.count where formats[place].legs > 0 {
+      body(Int32(truncatingIfNeeded: formats[place].shared))
+      for own in 0..<formats[place].ownCount { body(formats[place].own[own]) }
+    }
+  }
+
+  /// Gives every leg and every encode group its number in other tables; −1 stays.
+  mutating func renumber(legs newLeg: (Int32) -> Int32, encoders newEncoder: (Int32) -> Int32) {
+    for place in 0..<legs.count { legs[place] = newLeg(legs[place]) }
+    choice.renumber(newLeg)
+    for place in 0..<formats.count where formats[place].legs > 0 {
+      formats[place].shared = Int(newEncoder(Int32(truncatingIfNeeded: formats[place].shared)))
+      for own in 0..<formats[place].ownCount { formats[place].own[own] = newEncoder(formats[place].own[own]) }
+    }
   }
 
   /// The place of a format already in use.

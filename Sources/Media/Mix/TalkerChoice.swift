@@ -160,6 +160,11 @@ struct TalkerChoice: BitwiseCopyable {
   /// Loudest first.
   subscript(_ index: Int) -> Int { Int(legs[index]) }
 
+  /// The same legs under other numbers.
+  mutating func renumber(_ new: (Int32) -> Int32) {
+    for index in 0..<count { legs[index] = new(legs[index]) }
+  }
+
   /// A leg that leaves.
   mutating func remove(_ leg: Int) {
     for index in 0..<count where Int(legs[index]) == leg {

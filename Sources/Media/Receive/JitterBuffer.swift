@@ -259,6 +259,23 @@ public struct JitterBuffer: ~Copyable {
     return slot
   }
 
+  /// Every packet goes into a buffer of another pool; places, clock and statistics stay.
+  ///
+  /// - Returns: packets that found no buffer there: they are lost.
+  mutating func relocate(from old: inout PacketPool, to new: inout PacketPool) -> Int {
+    var kept = 0
+    for index in 0..<count {
+      var slot = slot(index)
+      guard let packet = slot.packet.moved(from: &old, to: &new) else { continue }
+      slot.packet = packet
+      slots[(head &+ kept) & Self.mask] = slot
+      kept &+= 1
+    }
+    let lost = count &- kept
+    count = kept
+    return lost
+  }
+
   mutating func removeFirst(pool: inout PacketPool) { pool.give(takeFirst().packet.buffer) }
 
   mutating func removeAll(pool: inout PacketPool) {

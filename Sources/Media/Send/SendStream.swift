@@ -49,6 +49,12 @@ struct SendStream: BitwiseCopyable {
     writer.audioLevelExtension = configuration.audioLevelExtension ?? 0
   }
 
+  /// Ticks have other numbers from now on, by so many.
+  mutating func shift(by ticks: Int64) {
+    originTick &+= ticks
+    lastTick &+= ticks
+  }
+
   private func max(_ a: UInt32, _ b: UInt32, by isAfter: (UInt32, UInt32) -> Bool) -> UInt32 { isAfter(a, b) ? b : a }
 
   var ssrc: UInt32 { writer.ssrc }

@@ -97,7 +97,7 @@ struct Leg: ~Copyable {
   // MARK: Seldom
 
   let id: LegID
-  let meeting: Int
+  var meeting: Int
   var placeInMeeting = 0
   var placeInUnlatched = -1
   var control: PeerPath
@@ -106,6 +106,11 @@ struct Leg: ~Copyable {
   var limiter = Limiter()
   var loss = LossWatch()
   var news = LegNews()
+  /// How often it has moved, and whence the last time; −1: never.
+  var moves: UInt32 = 0
+  var lastWorker = -1
+  /// Its peer has proved another address; its home, where that is elsewhere, has not been told.
+  var hasNewPath = false
   var evidence = LegEvidence()
 
   init(

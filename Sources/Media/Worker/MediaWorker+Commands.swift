@@ -13,6 +13,7 @@ extension MediaWorker {
     switch command {
     case .openMeeting(let id, let phase): openMeeting(id, phase: phase)
     case .linkMeeting(let id, let parts): linkMeeting(id, parts)
+    case .moveMeeting(let id, let worker): moveMeeting(id, to: worker, now: now)
     case .closeMeeting(let id): closeMeeting(id, now: now, into: &egress)
     case .openLeg(let configuration):
       if let reason = openLeg(configuration, now: now) { ring.command(.refused(configuration.leg, reason)) }
@@ -64,6 +65,7 @@ extension MediaWorker {
       configuration.cname.utf8.count <= MediaWorkerLimits.cnameBytes,
       configuration.audioLevelExtension.map({ (1...14).contains($0) }) ?? true
     else { return false }
+    if let home = configuration.home, home < 0 || home >= MediaWorkerLimits.workers { return false }
     if case .plain = configuration.security { return self.configuration.allowsPlain }
     return true
   }
@@ -87,7 +89,8 @@ extension MediaWorker {
     do throws(SRTPError) { session = try makeSession(configuration.security) } catch { return .badConfiguration }
     let slot = legs.insert(
       Leg(
-        configuration: configuration, home: self.configuration.worker, meeting: meeting, session: session, now: now,
+        configuration: configuration, home: configuration.home ?? self.configuration.worker, meeting: meeting,
+        session: session, now: now,
         tick: schedule.tick, random: &random))
     guard joinFormat(slot, of: meeting) else {
       _ = legs.remove(slot)
@@ -102,6 +105,7 @@ extension MediaWorker {
     legs[slot].placeInMeeting = meetings[meeting].legs.count
     meetings[meeting].legs.reserve(meetings[meeting].legs.count + 1)
     meetings[meeting].legs.append(Int32(truncatingIfNeeded: slot))
+    announcePath(of: slot)
     ring.command(.opened(configuration.leg))
     return nil
   }
@@ -126,6 +130,7 @@ extension MediaWorker {
       legs[slot].media = PeerPath(new.remoteMedia)
       legs[slot].control = PeerPath(new.rtcpMux ? new.remoteMedia : new.remoteControl)
       if !router.add(slot, &legs, now: now) { legs[slot].media.isLost = true }
+      announcePath(of: slot)
       if isRekeyed {
         legs[slot].stream.configure(new, isAuthenticated: !legs[slot].isPlain)
       } else if legs[slot].stream.isActive {
@@ -169,6 +174,7 @@ extension MediaWorker {
     ring.command(.closed(legs[slot].id, legs[slot].statistics))
     forgetNews(of: slot)
     router.remove(slot, &legs)
+    notifyClosed(legs[slot].id, home: legs[slot].home)
     leaveFormat(slot, of: meeting)
     forgetSource(slot, in: meeting)
     meetings[meeting].choice.remove(slot)
@@ -210,7 +216,7 @@ extension MediaWorker {
 
   /// Counts the leg into its format, and makes the encoders that the format needs now: the shared one, and one for each
   /// talker there can be.
-  private mutating func joinFormat(_ slot: Int, of meeting: Int) -> Bool {
+  mutating func joinFormat(_ slot: Int, of meeting: Int) -> Bool {
     let format = Self.groupFormat(legs[slot].configuration)
     let milliseconds = legs[slot].configuration.packetMilliseconds
     let place: Int

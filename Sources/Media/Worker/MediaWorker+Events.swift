@@ -6,6 +6,7 @@ extension MediaWorker {
   /// The oldest event not yet taken; then reports, of which only the newest is kept.
   public mutating func takeEvent() -> MediaEvent? {
     if let event = ring.pop() { return event.event }
+    if let news = relocation.news.pop() { return news.event }
     if let event = takeNews() { return event }
     if let event = takeTalkers() { return event }
     if let report {

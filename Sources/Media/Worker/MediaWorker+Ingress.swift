@@ -46,8 +46,15 @@ extension MediaWorker {
     if let settled = router.settled(datagram, legs, now: now) {
       slot = settled
     } else {
+      if relocation.isForwarding, forward(datagram, now: now) { return }
       useArrivals(now: now)
-      slot = try Self.route(datagram, isControl: kind == .rtcp, &router, &legs, pool, now: now)
+      do throws(DropReason) {
+        slot = try Self.route(datagram, isControl: kind == .rtcp, &router, &legs, pool, now: now)
+      } catch {
+        if relocation.isForwarding, forwardUnknown(datagram, now: now) { return }
+        throw error
+      }
+      if legs[slot].hasNewPath { announcePath(of: slot) }
     }
     var arrived = ArrivedPacket(datagram: datagram, slot: Int32(truncatingIfNeeded: slot), item: -1)
     arrived.datagram.isControl = kind == .rtcp
@@ -224,7 +231,7 @@ extension MediaWorker {
     list(slot)
   }
 
-  private mutating func list(_ slot: Int) {
+  mutating func list(_ slot: Int) {
     guard !legs[slot].news.isListed else { return }
     legs[slot].news.isListed = true
     legsWithNews.append(Int32(truncatingIfNeeded: slot))

@@ -48,11 +48,15 @@ public struct MediaWorker: ~Copyable {
 
   /// What other workers of this host are to get.
   var outbox: LinkOutbox
+  var relocation: RelocationState
 
   var counters = WorkerCounters()
   var latency: TickLatency
   /// Legs' seconds until the shell takes them.
   var evidence: BoundedQueue<LegSecond>
+  /// What is left out while time is short.
+  var overload = OverloadController()
+  var windowStart: Instant
   var nextReport: Instant
   var report: WorkerReport?
 
@@ -82,19 +86,21 @@ public struct MediaWorker: ~Copyable {
     legsWithNews = BoundedList(capacity: limits.legs)
     meetingsToReport = BoundedList(capacity: limits.meetings)
     outbox = LinkOutbox(capacity: limits.linkMessages)
+    relocation = RelocationState(limits: limits)
     latency = TickLatency()
     evidence = BoundedQueue<LegSecond>(capacity: limits.evidence)
+    windowStart = now
     nextReport = now + .seconds(1)
   }
 
   /// When `advance` next has something to do.
   public var nextDeadline: Instant {
-    mixer.isBusy ? schedule.due : min(schedule.nextDue, nextReport)
+    mixer.isBusy ? schedule.due : min(schedule.nextDue, min(nextReport, relocation.departAt))
   }
 
   /// Whether `handle` may be called: the event ring has room for all that one command may cause, and no tick waits for
   /// room in `egress`. The shell leaves commands queued meanwhile.
-  public var acceptsCommand: Bool { ring.hasRoomForCommand && !mixer.isBusy }
+  public var acceptsCommand: Bool { ring.hasRoomForCommand && !mixer.isBusy && relocation.hasRoomForCommand }
 
   /// Legs and meetings now.
   public var legCount: Int { legs.count }
@@ -128,8 +134,10 @@ public struct MediaWorker: ~Copyable {
   /// - Parameter egress: of at least `AudioMixer.packetsPerLeg` datagrams.
   public mutating func advance(to now: Instant, into egress: inout DatagramBatch, limit: Int = .max) {
     let first = egress.count
-    run(to: now, into: &egress, limit: limit)
+    relocate(now: now, into: &egress)
+    if makeUp(now: now, into: &egress, limit: limit) { run(to: now, into: &egress, limit: limit) }
     protectEgress(&egress, from: first)
+    sendNotices()
   }
 
   private mutating func run(to now: Instant, into egress: inout DatagramBatch, limit: Int) {
@@ -143,8 +151,8 @@ public struct MediaWorker: ~Copyable {
         mixer.begin(Int(schedule.heads[schedule.phase]))
       }
       let meeting = mixer.meeting
-      // One that moved to a later phase comes up twice in the same tick.
-      if meetings[meeting].lastTick != schedule.tick {
+      // One that moved to a later phase comes up twice in the same tick; one from another worker has had some before.
+      if meetings[meeting].lastTick < schedule.tick {
         guard tick(meeting, now: now, into: &egress, limit: limit) else { return }
         latency.tickDone(due: schedule.due, meeting: meeting, tick: schedule.tick)
         meetings[meeting].lastTick = schedule.tick
@@ -153,6 +161,7 @@ public struct MediaWorker: ~Copyable {
       align(meeting)
       if !mixer.isBusy { schedule.stepDone() }
     }
+    if now - windowStart >= OverloadController.window { judgeLoad(now: now) }
     if now >= nextReport { makeReport(now: now) }
   }
 
@@ -177,7 +186,25 @@ public struct MediaWorker: ~Copyable {
   }
 
   /// Adds to the time that the shell waited for work, for the report's `busy`.
-  public mutating func waited(_ interval: Interval) { counters.waited = counters.waited + interval }
+  public mutating func waited(_ interval: Interval) {
+    counters.waited = counters.waited + interval
+    counters.waitedInWindow = counters.waitedInWindow + interval
+  }
+
+  /// Ticks, time and packet buffers of the last quarter of a second decide how much is left out.
+  private mutating func judgeLoad(now: Instant) {
+    var window = latency.takeWindow()
+    let length = (now - windowStart).seconds
+    // A shell that does not say when it waits leaves this out.
+    if counters.waitedInWindow > .zero { window.busy = min(1, max(0, 1 - counters.waitedInWindow.seconds / length)) }
+    window.free = Double(pool.available) / Double(pool.capacity)
+    windowStart = now
+    counters.waitedInWindow = .zero
+    guard overload.observe(window, now: now) else { return }
+    setEffort(
+      complexity: overload.step.complexity(of: EncodingEffort.full.complexity),
+      talkers: overload.step.talkers(of: configuration.limits.talkers))
+  }
 
   /// Tells the worker where the time of a turn of the shell's loop went, for the report's `costs`.
   ///
@@ -200,6 +227,8 @@ public struct MediaWorker: ~Copyable {
     report.legs = legs.count
     report.packetsIn = counters.packetsIn
     report.packetsOut = counters.packetsOut
+    report.packetsSentOn = counters.packetsSentOn
+    report.legsAway = relocation.forwarding?.count ?? 0
     report.drops = counters.drops
     report.decodes = counters.decodes
     report.encodes = counters.encodes
@@ -216,6 +245,9 @@ public struct MediaWorker: ~Copyable {
     report.linkOverflow = counters.linkOverflow
     report.linkFramesLost = counters.linkFramesLost
     report.linkFramesLate = counters.linkFramesLate
+    report.overload = overload.step
+    report.overloadRaised = overload.raised
+    report.overloadLowered = overload.lowered
     report.slack = latency.slack
     report.residence = latency.residence
     report.slackHistogram = latency.slackHistogram
@@ -245,6 +277,7 @@ public struct MediaWorker: ~Copyable {
 struct WorkerCounters {
   var packetsIn: UInt64 = 0
   var packetsOut: UInt64 = 0
+  var packetsSentOn: UInt64 = 0
   var drops = DropCounters()
   var decodes: UInt64 = 0
   var encodes: UInt64 = 0
@@ -273,6 +306,7 @@ struct WorkerCounters {
   var evidenceLost: UInt64 = 0
   /// Since the last report.
   var waited = Interval.zero
+  var waitedInWindow = Interval.zero
 
   mutating func decoded(_ count: UInt64, as codec: AudioCodec?) {
     decodes &+= count

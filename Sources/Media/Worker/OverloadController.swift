@@ -91,9 +91,9 @@ public struct OverloadController: Sendable, BitwiseCopyable {
   static func judge(_ window: Window) -> Judgement {
     let busy = window.busy.isFinite ? window.busy : 1
     let free = window.free.isFinite ? window.free : 0
-    if (window.late >= 2 && window.late &* 10 >= window.ticks) || free < 1.0 / 16 { return .overdue }
-    if (window.tight >= 2 && window.tight &* 20 >= window.ticks) || busy >= 0.9 || free < 1.0 / 8 { return .strained }
-    if window.late == 0, window.tight &* 100 <= window.ticks, busy < 0.75, free >= 1.0 / 4 { return .calm }
+    if (window.late >= 2 && window.late &* 10 >= window.ticks) || free < 1.0 / 64 { return .overdue }
+    if (window.tight >= 2 && window.tight &* 20 >= window.ticks) || busy >= 0.9 || free < 1.0 / 32 { return .strained }
+    if window.late == 0, window.tight &* 100 <= window.ticks, busy < 0.75, free >= 1.0 / 16 { return .calm }
     return .neutral
   }
 

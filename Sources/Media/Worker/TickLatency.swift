@@ -22,6 +22,8 @@ struct TickLatency: ~Copyable {
   /// Ever.
   private(set) var slackHistogram = DurationHistogram.slack
   private(set) var residenceHistogram = DurationHistogram.residence
+  /// Since the overload controller looked last.
+  private var window = OverloadController.Window()
 
   mutating func tickDone(due: Instant, meeting: Int, tick: Int64) {
     ticks.append(
@@ -38,7 +40,12 @@ struct TickLatency: ~Copyable {
       if meetings.isOccupied(Int(tick.meeting)) {
         meetings[Int(tick.meeting)].evidence.departed(after: took, tick: Int(tick.number))
       }
-      if took > TickSchedule.period { lateTicks &+= 1 }
+      window.ticks &+= 1
+      if took > TickSchedule.period - OverloadController.tightSlack { window.tight &+= 1 }
+      if took > TickSchedule.period {
+        lateTicks &+= 1
+        window.late &+= 1
+      }
       used.record(microseconds: took.nanoseconds / 1_000)
       slackHistogram.record(microseconds: (TickSchedule.period - took).nanoseconds / 1_000)
     }
@@ -49,6 +56,12 @@ struct TickLatency: ~Copyable {
     }
     ticks.removeAll()
     arrivals.removeAll()
+  }
+
+  /// Ticks since the last call: how many, how many of them tight and late.
+  mutating func takeWindow() -> OverloadController.Window {
+    defer { window = OverloadController.Window() }
+    return window
   }
 
   mutating func reset() {

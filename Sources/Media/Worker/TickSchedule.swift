@@ -32,6 +32,22 @@ struct TickSchedule {
 
   mutating func stepDone() { step &+= 1 }
 
+  func due(of step: Int64) -> Instant { origin + .nanoseconds(step &* Self.step.nanoseconds) }
+
+  /// The next step that belongs to a phase, 0..<32.
+  func nextStep(ofPhase phase: Int) -> Int64 {
+    step &+ Int64((phase &- self.phase &+ Self.phases) % Self.phases)
+  }
+
+  /// The step that falls on `due`, or nearest to it: on it where workers have one origin.
+  func nearestStep(to due: Instant) -> Int64 {
+    let half = Self.step.nanoseconds / 2
+    return max(0, ((due - origin).nanoseconds &+ half) / Self.step.nanoseconds)
+  }
+
+  /// For a tick that somebody else should have run.
+  mutating func rewind(to step: Int64) { self.step = max(0, step) }
+
   /// When the next meeting ticks; `.never` without meetings.
   var nextDue: Instant {
     guard occupied != 0 else { return .never }

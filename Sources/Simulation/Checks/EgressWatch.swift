@@ -46,7 +46,7 @@ struct EgressWatch {
       if leg.ssrc != configuration.ssrc { streams[leg.ssrc] = nil }
       note(configuration)
     case .closeLeg(let id): close(id)
-    case .linkMeeting, .setIngress, .setEgress: break
+    case .linkMeeting, .moveMeeting, .setIngress, .setEgress: break
     }
     return nil
   }
