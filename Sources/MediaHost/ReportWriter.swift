@@ -34,12 +34,15 @@ final class ReportWriter: Sendable {
       report.drops[reason] > 0 ? "\"\(reason)\":\(report.drops[reason])" : nil
     }
     let busy = report.busy.isFinite ? report.busy : 0
+    var relief = "\"overload\":\"\(report.overload)\",\"overloadRaised\":\(report.overloadRaised)"
+    relief += ",\"overloadLowered\":\(report.overloadLowered)"
+    relief += ",\"packetsSentOn\":\(report.packetsSentOn),\"legsAway\":\(report.legsAway)"
     return "{\"time\":\(time),\"worker\":\(report.worker),\"meetings\":\(report.meetings),\"legs\":\(report.legs),"
       + "\"packetsIn\":\(report.packetsIn),\"packetsOut\":\(report.packetsOut),\"decodes\":\(report.decodes),"
       + "\"encodes\":\(report.encodes),\"forwards\":\(report.forwards),\"switches\":\(report.switches),"
       + "\"drops\":{\(drops.joined(separator: ","))},"
       + "\"poolCapacity\":\(report.poolCapacity),\"poolAvailable\":\(report.poolAvailable),\"busy\":\(busy),"
-      + "\"lateTicks\":\(report.lateTicks),\"slack\":\(object(report.slack)),"
+      + "\(relief),\"lateTicks\":\(report.lateTicks),\"slack\":\(object(report.slack)),"
       + "\"links\":{\"overflow\":\(report.linkOverflow),\"framesLost\":\(report.linkFramesLost),"
       + "\"framesLate\":\(report.linkFramesLate)},"
       + "\"residence\":\(object(report.residence)),\"processCPUSeconds\":\(cpu)}"
