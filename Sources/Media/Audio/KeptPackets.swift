@@ -38,6 +38,21 @@ struct KeptPackets: BitwiseCopyable {
     tickCount = 0
   }
 
+  /// Every packet goes into a buffer of another pool.
+  ///
+  /// - Returns: packets that found no buffer there, and are lost.
+  mutating func relocate(from old: inout PacketPool, to new: inout PacketPool) -> Int {
+    var moved = KeptPackets()
+    for index in 0..<count {
+      guard let packet = self[index].moved(from: &old, to: &new) else { continue }
+      moved.append(packet, &new)
+    }
+    moved.tickCount = min(tickCount, moved.count)
+    let lost = count &- moved.count
+    self = moved
+    return lost
+  }
+
   /// - Parameter index: less than `count`; 0 is the oldest.
   subscript(_ index: Int) -> AudioPacket { packets[(head &+ index) & (Self.capacity &- 1)] }
 

@@ -74,6 +74,13 @@ struct GroupSource: BitwiseCopyable {
     aloneTicks = 0
   }
 
+  /// The same legs under other numbers, and ticks that are counted otherwise: the meeting has moved.
+  mutating func renumber(_ new: (Int32) -> Int32, shift ticks: Int64) {
+    forwarded = Int(new(Int32(truncatingIfNeeded: forwarded)))
+    alone = Int(new(Int32(truncatingIfNeeded: alone)))
+    anchorTick &+= ticks
+  }
+
   /// How a forwarded packet is written: its first sample relative to the tick's.
   mutating func place(_ packet: AudioPacket, byteCount: Int, samples: Int, tick: Int64) -> EncodedAudio {
     var offset: Int64 = 0

@@ -25,16 +25,6 @@ extension AudioReceiver {
   ///
   /// - Returns: packets that are lost.
   mutating func relocate(from old: inout PacketPool, to new: inout PacketPool) -> Int {
-    var lost = jitter.relocate(from: &old, to: &new)
-    for index in 0..<2 {
-      guard let packet = forwarded[index] else { continue }
-      forwarded[index] = packet.moved(from: &old, to: &new)
-      if forwarded[index] == nil { lost &+= 1 }
-    }
-    if forwarded[1] == nil, let first = forwarded[0] {
-      new.give(first.buffer)
-      forwarded[0] = nil
-    }
-    return lost
+    jitter.relocate(from: &old, to: &new) &+ kept.relocate(from: &old, to: &new)
   }
 }

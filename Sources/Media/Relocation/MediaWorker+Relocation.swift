@@ -102,7 +102,7 @@ extension MediaWorker {
     meeting.renumber(legs: { legPlaces[$0] ?? -1 }, encoders: { encoderPlaces[$0] ?? -1 })
     let parcel = MeetingParcel(
       meeting, legs: slots.count, encoders: groups.count, packets: held,
-      tick: step / Int64(TickSchedule.phases), due: schedule.due(of: step))
+      tick: step / Int64(TickSchedule.phases), due: schedule.due(of: step), timelines: counters.timelines)
     for leg in slots {
       depart(leg, router.flows(of: leg, legs), to: worker)
       forgetNews(of: leg)
@@ -119,6 +119,7 @@ extension MediaWorker {
     for group in groups {
       var encoder = encoders.remove(group)
       encoder.owner = Int(legPlaces[Int32(truncatingIfNeeded: encoder.owner)] ?? -1)
+      encoder.source.renumber({ legPlaces[$0] ?? -1 }, shift: 0)
       _ = parcel.encoders.insert(encoder)
     }
     relocation.forwardingChanged()
@@ -165,6 +166,8 @@ extension MediaWorker {
       lose(parcel, id)
       return
     }
+    // What is forwarded from now on must not look like what its listeners have had.
+    counters.timelines = max(counters.timelines, parcel.timelines)
     let step = schedule.nearestStep(to: parcel.due)
     let shift = step / Int64(TickSchedule.phases) - parcel.tick
     if let slot = meetingSlots[id.rawValue] {
@@ -194,6 +197,7 @@ extension MediaWorker {
     for group in groups {
       let owner = encoders[Int(group)].owner
       encoders[Int(group)].owner = owner >= 0 ? Int(slots[owner]) : -1
+      encoders[Int(group)].source.renumber({ $0 >= 0 ? slots[Int($0)] : -1 }, shift: shift)
     }
     meetings[slot].renumber(
       legs: { $0 >= 0 ? slots[Int($0)] : -1 }, encoders: { $0 >= 0 ? groups[Int($0)] : -1 })

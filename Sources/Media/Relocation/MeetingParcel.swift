@@ -19,14 +19,19 @@ final class MeetingParcel: @unchecked Sendable {
   /// The next tick of the meeting: its number, and when it is due.
   let tick: Int64
   let due: Instant
+  /// As the worker's counter stood.
+  let timelines: UInt32
 
-  init(_ meeting: consuming Meeting, legs: Int, encoders: Int, packets: Int, tick: Int64, due: Instant) {
+  init(
+    _ meeting: consuming Meeting, legs: Int, encoders: Int, packets: Int, tick: Int64, due: Instant, timelines: UInt32
+  ) {
     content = .some(meeting)
     self.legs = SlotTable(limit: max(1, legs))
     self.encoders = SlotTable(limit: max(1, encoders))
     unsafe self.packets = PacketPool(capacity: max(1, packets))
     self.tick = tick
     self.due = due
+    self.timelines = timelines
   }
 
   /// The meeting, to be taken once.
