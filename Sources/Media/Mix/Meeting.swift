@@ -61,9 +61,9 @@ struct Meeting: ~Copyable {
     choice = TalkerChoice(limit: talkers)
   }
 
-  /// The encode groups of all formats in use, shared and own.
+  /// The encode groups of all formats, shared and own; also those that wait for legs on lossy paths.
   func eachEncoder(_ body: (Int32) -> Void) {
-    for place in 0..<formats.count where formats[place].legs > 0 {
+    for place in 0..<formats.count where formats[place].shared >= 0 {
       body(Int32(truncatingIfNeeded: formats[place].shared))
       for own in 0..<formats[place].ownCount { body(formats[place].own[own]) }
     }
@@ -73,7 +73,7 @@ struct Meeting: ~Copyable {
   mutating func renumber(legs newLeg: (Int32) -> Int32, encoders newEncoder: (Int32) -> Int32) {
     for place in 0..<legs.count { legs[place] = newLeg(legs[place]) }
     choice.renumber(newLeg)
-    for place in 0..<formats.count where formats[place].legs > 0 {
+    for place in 0..<formats.count where formats[place].shared >= 0 {
       formats[place].shared = Int(newEncoder(Int32(truncatingIfNeeded: formats[place].shared)))
       for own in 0..<formats[place].ownCount { formats[place].own[own] = newEncoder(formats[place].own[own]) }
     }
