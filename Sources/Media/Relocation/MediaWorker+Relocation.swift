@@ -75,8 +75,12 @@ extension MediaWorker {
 
   /// The step of a meeting's next tick.
   private func nextStep(of slot: Int) -> Int64 {
-    let first = meetings[slot].firstTick &* Int64(TickSchedule.phases) &+ Int64(meetings[slot].phase)
-    return max(schedule.nextStep(ofPhase: meetings[slot].phase), meetings[slot].firstTick > 0 ? first : 0)
+    var step = schedule.nextStep(ofPhase: meetings[slot].phase)
+    // Where its phase has moved, or this worker is behind the one that it came from.
+    let phases = Int64(TickSchedule.phases)
+    let had = meetings[slot].lastTick
+    if step / phases <= had { step = (had &+ 1) &* phases &+ Int64(meetings[slot].phase) }
+    return step
   }
 
   /// Takes a meeting and its legs out of every table of this worker.
@@ -176,7 +180,7 @@ extension MediaWorker {
     }
     let slot = meetings.insert(meeting)
     meetingSlots.set(id.rawValue, slot)
-    meetings[slot].firstTick = step / Int64(TickSchedule.phases)
+    if meetings[slot].lastTick > .min { meetings[slot].lastTick &+= shift }
     meetings[slot].phase = Int(step % Int64(TickSchedule.phases))
 
     var groups: [Int32] = []
@@ -298,6 +302,7 @@ extension MediaWorker {
       }
       guard tick(slot, now: now, into: &egress, limit: limit) else { return false }
       latency.tickDone(due: schedule.due, meeting: slot, tick: schedule.tick)
+      meetings[slot].lastTick = schedule.tick
       mixer.begin(-1)
       schedule = present
       relocation.interrupted = nil
