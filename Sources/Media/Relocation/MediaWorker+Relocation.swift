@@ -363,7 +363,8 @@ extension MediaWorker {
 
   // MARK: Messages
 
-  /// A message about meetings or legs that move.
+  /// A message about meetings or legs that move. Not inlined: what comes for each packet and frame counts no references.
+  @inline(never)
   mutating func receiveRelocation(_ message: LinkMessage, from worker: Int, now: Instant) {
     switch message.kind {
     case .meeting:
