@@ -135,16 +135,12 @@ public struct WorkerReport: Sendable {
   /// As `slack` and `residence`, ever.
   public var slackHistogram = DurationHistogram.slack
   public var residenceHistogram = DurationHistogram.residence
-  /// A single talker's packets that were passed on as they are, ever.
-  public var forwarded: UInt64 = 0
   /// Of datagrams, without UDP and IP.
   public var bytesIn: UInt64 = 0
   public var bytesOut: UInt64 = 0
   /// Legs of the meeting that has most of them.
   public var largestMeeting = 0
   public var costs = WorkerCosts()
-  /// What the worker leaves out because of overload, as `LegSecond.overload`.
-  public var leftOut: UInt8 = 0
   /// Legs' seconds that the shell did not take in time, ever.
   public var evidenceLost: UInt64 = 0
   public init() {}

@@ -146,8 +146,13 @@ extension HostFigures {
         text.sample("parley_drops_total", labels + [("reason", Self.snake("\(reason)"))], report.drops[reason])
       }
     }
+    text.family("parley_overload_steps_total", .counter, "Steps taken to leave out more (up) and less (down).")
+    each { report, labels in
+      text.sample("parley_overload_steps_total", labels + [("direction", "up")], report.overloadRaised)
+      text.sample("parley_overload_steps_total", labels + [("direction", "down")], report.overloadLowered)
+    }
     let counters: [(String, String, (WorkerReport) -> UInt64)] = [
-      ("parley_forwarded_packets_total", "A single talker's packets passed on without decoding.", { $0.forwarded }),
+      ("parley_forwarded_packets_total", "A single talker's packets passed on without decoding.", { $0.forwards }),
       ("parley_worker_turns_total", "Turns of the worker's loop.", { $0.costs.turns }),
       ("parley_late_ticks_total", "Ticks whose packets left after the next tick was due.", { $0.lateTicks }),
       (
@@ -183,8 +188,9 @@ extension HostFigures {
       ("parley_worker_pool_buffers", "Packet buffers of the worker.", { Double($0.report.poolCapacity) }),
       ("parley_worker_pool_free_buffers", "Those of them that are free.", { Double($0.report.poolAvailable) }),
       (
-        "parley_worker_overload_level", "0: nothing left out; 1: encoders work less; 2 and more: 1, 2 … talkers fewer.",
-        { Double($0.report.leftOut) }
+        "parley_worker_overload_step",
+        "0: nothing left out; 1, 2: cheaper Opus; 3 to 5: fewer talkers; 6: no newcomers.",
+        { Double($0.report.overload.rawValue) }
       ),
       ("parley_worker_stuck", "1: the watchdog misses the worker's reports.", { $0.isStuck ? 1 : 0 }),
       (

@@ -39,7 +39,9 @@ struct LegEvidenceTests {
         if leg == 1 {
           #expect(second.mixed == 50 && second.level > -30 && second.audible == 0 && second.delay > 0)
         } else {
+          // One talker's packets are passed on as they are.
           #expect(second.mixed == 0 && second.audible == 50 && second.sent == 50 && second.comfort == 0)
+          #expect(second.forwarded == 50)
         }
         #expect(FaultFinding.find(in: second).isEmpty)
       }

@@ -25,7 +25,7 @@ public struct WorkerLoadSample: Sendable, Hashable {
     self.seconds = seconds
     costs = now.costs - earlier.costs
     cpuSeconds = Double(now.cpuMicroseconds - earlier.cpuMicroseconds) / 1e6
-    forwarded = now.forwarded &- earlier.forwarded
+    forwarded = now.forwards &- earlier.forwards
     legs = now.legs
     meetings = now.meetings
     largestMeeting = now.largestMeeting

@@ -259,7 +259,11 @@ extension MediaWorker {
       return
     }
     leg.send.sent(packet, tick: tick)
-    if index == nil { leg.evidence.comfort &+= 1 }
+    if index == nil {
+      leg.evidence.comfort &+= 1
+    } else if encoders[group].source.forwarded >= 0 {
+      leg.evidence.forwarded &+= 1
+    }
   }
 
   private mutating func isDueEarly(_ slot: Int, now: Instant) -> Bool {

@@ -193,6 +193,7 @@ extension MediaWorker {
       leg.meeting = slot
       leg.encoder = leg.encoder >= 0 ? Int(groups[leg.encoder]) : -1
       leg.send.shift(by: shift)
+      leg.evidence.lastTick = .min  // its second begins anew
       countLost(leg.audio.relocate(from: &parcel.packets, to: &pool))
       let place = legs.insert(leg)
       slots.append(Int32(truncatingIfNeeded: place))
@@ -224,6 +225,7 @@ extension MediaWorker {
       leg.isMixed = false
       leg.isLeaving = false
       leg.send.shift(by: shift)
+      leg.evidence.lastTick = .min  // its second begins anew
       countLost(leg.audio.relocate(from: &parcel.packets, to: &pool))
       let place = legs.insert(leg)
       guard meetings[slot].legs.count < configuration.limits.legsPerMeeting, joinFormat(place, of: slot) else {

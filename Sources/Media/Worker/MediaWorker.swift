@@ -252,7 +252,6 @@ public struct MediaWorker: ~Copyable {
     report.residence = latency.residence
     report.slackHistogram = latency.slackHistogram
     report.residenceHistogram = latency.residenceHistogram
-    report.forwarded = counters.forwarded
     report.bytesIn = counters.bytesIn
     report.bytesOut = counters.bytesOut
     for slot in 0..<meetings.end where meetings.isOccupied(slot) {
@@ -264,7 +263,6 @@ public struct MediaWorker: ~Copyable {
     counters.costs.tickNanoseconds =
       counters.ticking &- counters.costs.decodeNanoseconds &- counters.costs.encodeNanoseconds
     report.costs = counters.costs
-    report.leftOut = leftOut
     report.evidenceLost = counters.evidenceLost
     self.report = report
     counters.waited = .zero
@@ -295,7 +293,6 @@ struct WorkerCounters {
   /// Frames of other parts' talkers that were missing when they were to be mixed, and that came after that.
   var linkFramesLost: UInt64 = 0
   var linkFramesLate: UInt64 = 0
-  var forwarded: UInt64 = 0
   var bytesIn: UInt64 = 0
   var bytesOut: UInt64 = 0
   var costs = WorkerCosts()
