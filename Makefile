@@ -16,7 +16,7 @@ RUN_PACKAGES := libsrtp2-dev libopus-dev libssl-dev libipsec-mb-dev libnuma-dev 
 TEST_PACKAGES := python3 baresip-core sip-tester espeak-ng sox valgrind binutils
 BENCH_PACKAGES := python3 valgrind janus opus-tools espeak-ng sox
 
-.PHONY: help run build test unit-test system-test instructions lint fuzz bench run-packages test-packages bench-packages clean
+.PHONY: help run build test unit-test system-test reference-counting instructions lint fuzz bench run-packages test-packages bench-packages clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -27,7 +27,7 @@ run: build
 build: run-packages
 	$(SWIFT) build $(RELEASE)
 
-test: lint unit-test system-test instructions fuzz
+test: lint unit-test system-test reference-counting instructions fuzz
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks
@@ -54,6 +54,10 @@ fuzz: run-packages
 # What single steps cost in instructions, against the committed baseline.
 instructions: run-packages test-packages
 	Benchmarks/instructions
+
+# What runs for each packet counts no references: the release binary is disassembled and looked at.
+reference-counting: build test-packages
+	Tests/Gates/no-reference-counting $(BIN)/parley-media-host
 
 bench: build bench-packages
 	Benchmarks/run
