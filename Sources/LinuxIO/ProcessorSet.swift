@@ -34,6 +34,15 @@ public enum ProcessorSet {
     return core >= 0 ? core : cpu
   }
 
+  /// Confines the calling thread, and the threads and processes that it starts from now on, to these CPUs.
+  ///
+  /// - Throws: `.invalid` when none of them can be had.
+  public static func confine(to cpus: [Int]) throws(LinuxError) {
+    let numbers = cpus.map { Int32(clamping: $0) }
+    let result = unsafe cl_confine(numbers, Int32(clamping: numbers.count))
+    guard result == 0 else { throw LinuxError(call: "sched_setaffinity", result: result) }
+  }
+
   /// The CPU that the calling thread runs on now.
   public static var current: Int { Int(cl_current_cpu()) }
 

@@ -57,8 +57,10 @@ private func measureWorker(
 ) throws {
   var now = Instant(nanoseconds: 1_000_000_000)
   let clock = ClockAnchor(instant: now, wall: WallTime(microseconds: 1_800_000_000_000_000))
+  var configuration = MediaWorkerConfiguration(clock: clock, random: RandomSource(seed: 1))
+  configuration.srtp = .best()
   var worker = MediaWorker(
-    configuration: MediaWorkerConfiguration(clock: clock, random: RandomSource(seed: 1)), now: now)
+    configuration: configuration, now: now)
   var ingress = DatagramBatch(capacity: 4_096)
   var egress = DatagramBatch(capacity: 8_192)
   var peers: [Peer] = []
