@@ -20,6 +20,8 @@ final class WorkerLoop: @unchecked Sendable {
   /// Media older than this is worthless: a socket that was full for so long loses what waits for it.
   static let blockedLimit = Interval.milliseconds(20)
 
+  /// Commands of one turn: opening a leg with its encoders takes a good part of a millisecond.
+  static let commandsPerTurn = 8
   /// A worker turns at least so often, so that one that stands still can be told from one that has nothing to do.
   static let longestWait = Interval.milliseconds(250)
 
@@ -156,7 +158,9 @@ final class WorkerLoop: @unchecked Sendable {
   }
 
   private func perform(_ worker: inout MediaWorker, now: Instant, _ egress: inout DatagramBatch) {
-    while worker.acceptsCommand, let command = shared.commands.pop() {
+    // The rest waits for the next turn, which comes at once: a storm of calls does not hold up a tick.
+    for _ in 0..<Self.commandsPerTurn {
+      guard worker.acceptsCommand, let command = shared.commands.pop() else { return }
       worker.handle(command, now: now, into: &egress)
       if egress.count > egress.capacity / 2 { flush(&worker, now: now, &egress) }
     }

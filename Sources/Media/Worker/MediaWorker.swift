@@ -191,7 +191,7 @@ public struct MediaWorker: ~Copyable {
     counters.waitedInWindow = counters.waitedInWindow + interval
   }
 
-  /// Ticks, time and packet buffers of the last quarter of a second decide how much is left out.
+  /// Ticks, time and packet buffers of the last eighth of a second decide how much is left out.
   private mutating func judgeLoad(now: Instant) {
     var window = latency.takeWindow()
     let length = (now - windowStart).seconds

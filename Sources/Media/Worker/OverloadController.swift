@@ -41,7 +41,7 @@ import Primitives
 
 /// One worker's step, from how its ticks went: fast up, slow down.
 ///
-/// Time is judged in windows of a quarter of a second. A window is *overdue* when a tenth of its ticks missed their
+/// Time is judged in windows of an eighth of a second. A window is *overdue* when a tenth of its ticks missed their
 /// deadline or hardly a packet buffer was free, *strained* when ticks had little slack or time was short, *calm* when
 /// neither is near. Strain adds up, so that one stall of the machine changes nothing; a step is taken back after `hold` of
 /// calm, which doubles each time that the step is needed again soon: a load that sits on a border is not followed.
@@ -61,11 +61,13 @@ public struct OverloadController: Sendable, BitwiseCopyable {
     public init() {}
   }
 
-  public static let window = Interval.milliseconds(250)
+  public static let window = Interval.milliseconds(125)
   public static let tightSlack = Interval.milliseconds(4)
   /// Calm before a step is taken back, at first and at most.
   public static let shortestHold = Interval.seconds(2)
   public static let longestHold = Interval.seconds(64)
+  /// Below this share of its time a worker is idle enough for `shortestHold`, whatever was before.
+  static let idle = 0.3
   /// A step up within so long after a step down was a relapse.
   static let relapse = Interval.seconds(20)
   /// So long without strain forgets relapses.
@@ -120,7 +122,9 @@ public struct OverloadController: Sendable, BitwiseCopyable {
       pressure = Self.pressureOfStep / 2
       return raise(now: now)
     }
-    if let calmSince, step > .normal, now - calmSince >= hold {
+    // A worker that has next to nothing to do need not be careful.
+    let needed = window.busy < Self.idle ? Self.shortestHold : hold
+    if let calmSince, step > .normal, now - calmSince >= needed {
       lower(now: now)
       return true
     }
