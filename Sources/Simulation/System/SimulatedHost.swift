@@ -69,7 +69,7 @@ final class SimulatedHost {
       settings.limits.packets = options.packetsPerWorker
       return SimulatedWorker(
         id: WorkerID(host: number, worker: index), mediaAddress: SimulatedAddresses.worker(index, of: number),
-        configuration: settings, now: now)
+        configuration: settings, losesTalkers: !options.network.media.isFaithful, now: now)
     }
   }
 }

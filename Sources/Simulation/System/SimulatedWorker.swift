@@ -32,13 +32,16 @@ final class SimulatedWorker {
   var links: [(sender: Int, message: LinkMessage)] = []
   /// When its next turn is planned.
   var turnAt = Instant.never
-  private(set) var watch = EgressWatch()
+  private(set) var watch: EgressWatch
   private(set) var packetsOut = 0
   private var lastTurn: Instant
   private var leaked: PacketBuffer?
 
-  init(id: WorkerID, mediaAddress: SocketAddress, configuration: MediaWorkerConfiguration, now: Instant) {
+  init(
+    id: WorkerID, mediaAddress: SocketAddress, configuration: MediaWorkerConfiguration, losesTalkers: Bool, now: Instant
+  ) {
     self.id = id
+    watch = EgressWatch(losesTalkers: losesTalkers)
     self.mediaAddress = mediaAddress
     worker = unsafe MediaWorker(configuration: configuration, now: now)
     lastTurn = now
