@@ -124,7 +124,7 @@ struct WorkerForwardingTests {
   }
 
   @Test(
-    "random switches in mid-vowel, through a real decoder: no click, no dip",
+    "others begin in mid-vowel, through a real decoder: no click, no dip",
     arguments: [(32_000, false, 32_000), (16_000, false, 32_000), (48_000, true, 32_000), (24_000, false, 24_000)]
       as [(Int32, Bool, Int32)])
   func inaudible(bitRate: Int32, transformOnly: Bool, listener: Int32) throws {
@@ -136,12 +136,12 @@ struct WorkerForwardingTests {
     let quality = Quality(switched.heard[switched.start...])
 
     #expect(mixed.report.forwards == 0 && mixed.report.switches == 0)
-    #expect(switched.report.switches >= 10)
+    // Who never pauses is forwarded out of silence at most, and never again once he is mixed.
+    #expect(switched.report.switches <= 2)
     // SILK, which both sides of the switch have where the mix has less than 32 kbit/s, has another past: 10 dB.
     let margin = listener < 32_000 ? 13.0 : 3
     #expect(quality.splatter < always.splatter + margin, "\(quality), always mixed \(always)")
-    // A voice that never pauses is forwarded after 2 s all the same; the first 20 ms of it may be softer.
-    #expect(quality.dip > always.dip - 12, "\(quality), always mixed \(always)")
+    #expect(quality.dip > always.dip - 6, "\(quality), always mixed \(always)")
     #expect(quality.step < always.step * 3 / 2, "\(quality), always mixed \(always)")
   }
 
@@ -152,7 +152,7 @@ struct WorkerForwardingTests {
     let always = Quality(mixed.heard[mixed.start...])
     let quality = Quality(switched.heard[switched.start...])
 
-    #expect(switched.report.switches >= 10 && switched.report.forwards > 1_000)
+    #expect(switched.report.switches >= 2 && switched.report.forwards > 100)
     #expect(quality.splatter < always.splatter + 2, "\(quality), always mixed \(always)")
     #expect(quality.step < always.step * 6 / 5, "\(quality), always mixed \(always)")
   }
