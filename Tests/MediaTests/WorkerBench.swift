@@ -38,6 +38,8 @@ final class WorkerPeer {
   var undecryptable = 0
   /// What it says instead of a tone: samples by their number since the beginning.
   var signal: ((Int) -> Double)?
+  /// With `signal`: says how loud each packet is (RFC 6464), but never softer than this room, −dBov.
+  var room: UInt8?
   private var spoken = 0
   /// Payloads as they came, when wanted.
   var keepsPayloads = false
@@ -102,6 +104,7 @@ final class WorkerPeer {
     if let signal {
       for index in 0..<960 { frame[index] = Int16(max(-32_000, min(32_000, signal(spoken + index)))) }
       spoken += 960
+      if let room { level = min(room, UInt8(clamping: 0 - LevelKernels.level(frame.span))) }
     }
     for index in 0..<960 where signal == nil {
       frame[index] = Int16(amplitude * sine(phase))
