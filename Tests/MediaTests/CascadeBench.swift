@@ -129,6 +129,16 @@ final class CascadeBench {
     openLeg(peer, on: worker)
   }
 
+  /// `count` peers who tell their levels and say nothing, one to each worker in turn.
+  func addQuietPeers(_ count: Int) -> [WorkerPeer] {
+    (0..<count).map { index in
+      let peer = WorkerPeer(index + 1, level: true)
+      peer.beQuiet()
+      add(peer, to: index % workers.count)
+      return peer
+    }
+  }
+
   func remove(_ peer: WorkerPeer, from worker: Int) {
     closeLeg(peer, on: worker)
     workers[worker].peers.removeAll { $0 === peer }

@@ -66,11 +66,7 @@ struct CascadeTests {
   @Test("a talker hears the others of all parts and never himself", arguments: [2, 3, 4])
   func everybodyElse(workers: Int) {
     let bench = CascadeBench(workers: workers)
-    let peers = (0..<2 * workers).map { WorkerPeer($0 + 1, level: true) }
-    for (index, peer) in peers.enumerated() {
-      peer.beQuiet()
-      bench.add(peer, to: index % workers)
-    }
+    let peers = bench.addQuietPeers(2 * workers)
     for index in 0..<min(4, workers) { peers[index].talk(400 + 300 * Double(index)) }
     bench.run(seconds: 1.5)
 
@@ -111,11 +107,7 @@ struct CascadeTests {
     var limits = MediaWorkerLimits()
     limits.talkers = 1
     let bench = CascadeBench(workers: 2, limits: limits)
-    let peers = (1...4).map { WorkerPeer($0, level: true) }
-    for (index, peer) in peers.enumerated() {
-      peer.beQuiet()
-      bench.add(peer, to: index % 2)
-    }
+    let peers = bench.addQuietPeers(4)
     peers[0].talk(440)
     bench.run(seconds: 1)
     var random = RandomSource(seed: 5)
@@ -138,11 +130,7 @@ struct CascadeTests {
   @Test("one part reports who is heard in all of them, loudest first")
   func report() {
     let bench = CascadeBench(workers: 3)
-    let peers = (1...6).map { WorkerPeer($0, level: true) }
-    for (index, peer) in peers.enumerated() {
-      peer.beQuiet()
-      bench.add(peer, to: index % 3)
-    }
+    let peers = bench.addQuietPeers(6)
     peers[1].talk(440, amplitude: 12_000)
     peers[5].talk(900, amplitude: 4_000)
     bench.run(seconds: 2.5)
@@ -187,11 +175,7 @@ struct CascadeTests {
   @Test("what a worker that stood still sends too late is counted and not mixed; it is heard again at once after that")
   func lateWorker() {
     let bench = CascadeBench(workers: 2)
-    let peers = (1...4).map { WorkerPeer($0, level: true) }
-    for (index, peer) in peers.enumerated() {
-      peer.beQuiet()
-      bench.add(peer, to: index % 2)
-    }
+    let peers = bench.addQuietPeers(4)
     peers[0].talk(440)
     peers[1].talk(900)
     bench.run(seconds: 1)
@@ -212,11 +196,7 @@ struct CascadeTests {
   @Test("a part that closes is heard no more, and what it still sends means nothing")
   func partCloses() {
     let bench = CascadeBench(workers: 2)
-    let peers = (1...4).map { WorkerPeer($0, level: true) }
-    for (index, peer) in peers.enumerated() {
-      peer.beQuiet()
-      bench.add(peer, to: index % 2)
-    }
+    let peers = bench.addQuietPeers(4)
     peers[0].talk(440)
     peers[1].talk(900)
     bench.run(seconds: 1)
