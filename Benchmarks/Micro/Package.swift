@@ -1,5 +1,5 @@
 // swift-tools-version: 6.2
-//  Package.swift: benchmarks of single steps, apart from the product: nothing is fetched, only what is measured is built.
+//  Package.swift: benchmarks apart from the product, single steps and the jitter buffer's score: nothing is fetched.
 import PackageDescription
 
 // `Modules` and `AllocationCounter` are links into the product's sources: the same files and the same code generation.
@@ -36,5 +36,9 @@ let package = Package(
       dependencies: [
         "Primitives", "RTP", "SIP", "LinuxIO", "MediaTransport", "Codecs", "Media", "AllocationCounter", "Callgrind",
       ], swiftSettings: processor + [.treatAllWarnings(as: .error)]),
+    // `JitterSimulation.swift` is a link to the file that the tests use.
+    .executableTarget(
+      name: "Jitter", dependencies: ["Primitives", "Media"],
+      swiftSettings: processor + [.treatAllWarnings(as: .error)]),
   ]
 )
